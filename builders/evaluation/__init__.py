@@ -1,0 +1,1 @@
+"""Accuracy: COCO keypoint evaluation and comparisons with peers."""

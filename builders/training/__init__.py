@@ -1,0 +1,1 @@
+"""Data, targets, losses and the training loop."""

@@ -1,0 +1,1 @@
+"""The small batched steps after a graph."""

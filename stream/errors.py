@@ -1,0 +1,42 @@
+"""Every exception of posestream.
+
+::
+
+    PoseStreamError
+     +-- ConfigError   (ValueError)    a setting is wrong; names the field and the remedy
+     +-- PoseError     (ValueError)    arrays that make no pose, skeleton, frame or geometry
+     +-- SourceError   (OSError)       frames cannot be read
+     +-- ArtefactError (ValueError)    a model folder is unknown, incomplete or altered
+     +-- EngineError   (RuntimeError)  an engine cannot be made or fails
+     +-- SinkError     (OSError)       results cannot be delivered
+
+Messages say what happened, to which thing, what was got, what was expected and what to do.
+"""
+
+
+class PoseStreamError(Exception):
+    """Root of all errors that posestream raises on purpose."""
+
+
+class ConfigError(PoseStreamError, ValueError):
+    """A setting is wrong."""
+
+
+class PoseError(PoseStreamError, ValueError):
+    """Arrays do not make a pose, skeleton, frame or geometry."""
+
+
+class SourceError(PoseStreamError, OSError):
+    """Frames cannot be read."""
+
+
+class ArtefactError(PoseStreamError, ValueError):
+    """A model folder is unknown, incomplete or altered."""
+
+
+class EngineError(PoseStreamError, RuntimeError):
+    """An engine cannot be made, or failed."""
+
+
+class SinkError(PoseStreamError, OSError):
+    """Results cannot be delivered."""

@@ -1,0 +1,1 @@
+"""Poses over time: association, ids, smoothing."""
