@@ -11,8 +11,8 @@ def object_keypoint_similarity(
 ) -> Floats:
     """OKS of all pairs (COCO keypoint evaluation): mean over joints of exp(-d^2 / (2 s^2 k^2)).
 
-    k = 2 sigma as in pycocotools. COCO counts the joints that are labelled in the truth; here the caller
-    says so by `weights` (0 leaves a joint out).
+    k = 2 sigma as in pycocotools. COCO counts the joints that are labelled in the truth; here the
+    caller says so by `weights` (0 leaves a joint out).
 
     Args:
         first_px: (N, J, 2) pixels.
@@ -28,7 +28,8 @@ def object_keypoint_similarity(
     scale = 2 * np.maximum(area_px2, 1e-6)[:, None] * (2 * sigmas[None]) ** 2  # (N, J)
     similar = np.exp(-distance2 / scale[:, None]) * weights[:, None]
     total = weights.sum(-1)[:, None]
-    return (similar.sum(-1) / np.maximum(total, 1e-9)).astype(np.float32)
+    oks: Floats = (similar.sum(-1) / np.maximum(total, 1e-9)).astype(np.float32)
+    return oks
 
 
 def pose_area_px2(keypoints_px: Floats) -> Floats:
@@ -39,4 +40,5 @@ def pose_area_px2(keypoints_px: Floats) -> Floats:
     """
     sides = np.ptp(keypoints_px, axis=1)  # (N, 2)
     sides = np.maximum(sides, sides[:, ::-1] * 0.25)
-    return (0.53 * sides[:, 0] * sides[:, 1]).astype(np.float32)
+    area: Floats = (0.53 * sides[:, 0] * sides[:, 1]).astype(np.float32)
+    return area

@@ -1,8 +1,7 @@
 """A decoded picture as three planes, and the cheap ways to other forms.
 
 Frames stay in the decoder's own YUV 4:2:0 planes until somebody needs RGB: scaling the planes
-first and converting the small result costs about a third of converting first (measured by
-`tests/bench/`).
+first and converting the small result is cheaper than converting first (see `tests/bench/`).
 """
 
 from dataclasses import dataclass
