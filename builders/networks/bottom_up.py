@@ -1,0 +1,91 @@
+"""Heatmap-guided bottom-up pose network, compact variant.
+
+Heads of HGG (`networks` of its released code): three tied adaptive units with dilations 1, 2, 3
+make the joint maps, which guide the regression of offsets and centre. Compact: MobileNetV2-FPN
+trunk; the units work on 2x2 blocks of stride-4 cells (pixel unshuffle), their outputs are shuffled
+back to stride 4, which costs a quarter of the samples and loses no information.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from builders.networks.adaptive import AdaptiveConvolution, AdaptiveUnit
+from builders.networks.mobilenet_fpn import (
+    P2_CHANNELS,
+    P3_CHANNELS,
+    P4_CHANNELS,
+    MobileNetFpn,
+)
+
+JOINTS = 17
+STRIDE = 4
+DILATIONS = (1, 2, 3)
+OFFSET_SCALE = 8.0
+"""Cells per unit of the offset head: offsets reach tens of cells, new weights give about one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BottomUpMaps:
+    """What the network predicts, at stride 4; map cell i lies at canvas pixel 4 i + 1.5."""
+
+    heat: Tensor
+    """(B, 17, H, W) joint maps, about [0, 1]."""
+    centre: Tensor
+    """(B, 1, H, W) person centre map, about [0, 1]."""
+    offset: Tensor
+    """(B, 34, H, W) cell minus joint, (x, y) of each joint, in cells."""
+
+
+class CompactBottomUp(nn.Module):
+    """Trunk and heads.
+
+    Args:
+        guide_channels: width of the three joint-map units.
+        regression_channels: width of the offset unit.
+    """
+
+    def __init__(self, guide_channels: int = 32, regression_channels: int = 64) -> None:
+        super().__init__()
+        self.trunk = MobileNetFpn()
+        features = P2_CHANNELS * 4 + P3_CHANNELS + P4_CHANNELS
+        self.transition_guide = _transition(features, guide_channels)
+        first, second = AdaptiveConvolution(guide_channels), AdaptiveConvolution(guide_channels)
+        self.guide_units = nn.ModuleList(
+            AdaptiveUnit(first, second, guide_channels, dilation) for dilation in DILATIONS
+        )
+        self.guide_out = nn.Conv2d(guide_channels, JOINTS * 4, 1)
+        self.transition_regression = _transition(features + JOINTS * 4, regression_channels)
+        self.regression_unit = AdaptiveUnit(
+            AdaptiveConvolution(regression_channels),
+            AdaptiveConvolution(regression_channels),
+            regression_channels,
+            dilation=1,
+        )
+        self.regression_out = nn.Conv2d(regression_channels, (2 * JOINTS + 1) * 4, 1)
+
+    def forward(self, pixels: Tensor) -> BottomUpMaps:
+        """(B, 3, H, W) RGB in [-1, 1], sides multiples of 32, to maps at stride 4."""
+        p2, p3, p4 = self.trunk(pixels)
+        p4 = functional.interpolate(p4, scale_factor=2.0, mode="bilinear", align_corners=False)
+        features = torch.cat((functional.pixel_unshuffle(p2, 2), p3, p4), 1)
+        guide = self.transition_guide(features)
+        heat = self.guide_out(guide_sum(self.guide_units, guide))  # (B, 68, H/2, W/2)
+        regression = self.transition_regression(torch.cat((features, heat), 1))
+        out = functional.pixel_shuffle(self.regression_out(self.regression_unit(regression)), 2)
+        offset = out[:, : 2 * JOINTS] * OFFSET_SCALE
+        return BottomUpMaps(functional.pixel_shuffle(heat, 2), out[:, 2 * JOINTS :], offset)
+
+
+def guide_sum(units: nn.ModuleList, guide: Tensor) -> Tensor:
+    """The mean of the units' outputs: equals the mean of their maps, as `guide_out` is linear."""
+    total = sum((unit(guide) for unit in units), torch.zeros_like(guide))
+    return total / len(units)
+
+
+def _transition(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )

@@ -1,0 +1,153 @@
+"""Maps to poses inside the graph: centre peaks, offsets, absorption into joint peaks, scores.
+
+Follows HGG's decode (released code, `match` and `adjust`) with fixed shapes; what is done
+otherwise: joint peaks are refined by a parabola instead of a Gaussian least-squares fit; the
+absorption radius grows with the person instead of 75 px for all; suppression of doubles is a
+batched step after the graph.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from builders.networks.bottom_up import JOINTS, STRIDE, BottomUpMaps, CompactBottomUp
+
+CANDIDATES = 30
+"""People per canvas, and joint peaks per joint, as in HGG."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """Chosen on validation data; part of the exported graph."""
+
+    absorb_radius: float = 0.12
+    """A joint moves to a peak within this share of its person's size (the larger box side)."""
+    absorb_min_cells: float = 2.0
+    """But at least within this many cells."""
+    min_peak: float = 0.1
+    """Joint peaks below do not attract."""
+
+
+class PosesFromMaps(nn.Module):
+    """`BottomUpMaps` to keypoints (B, 30, 17, 3) in canvas pixels and scores (B, 30)."""
+
+    def __init__(self, settings: DecodeSettings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def forward(self, maps: BottomUpMaps) -> tuple[Tensor, Tensor]:
+        """See the class; candidates come best centre first and may be doubles."""
+        W = maps.heat.shape[-1]
+        centre_value, cell = peaks(maps.centre, 3)  # (B, 1, M)
+        regressed = _poses_at(maps.offset, cell[:, 0], W)  # (B, M, 17, 2) cells
+        own_heat = _sample(maps.heat, regressed)  # (B, M, 17)
+        peak_value, peak_cell = peaks(maps.heat, 3)  # (B, 17, P)
+        peak_xy = _refined(maps.heat, peak_cell, W)  # (B, 17, P, 2)
+        joints, heat = self._absorb(regressed, own_heat, peak_xy, peak_value)
+        confidence = heat.clamp(0, 1)
+        scores = centre_value[:, 0].clamp(0, 1) * confidence.mean(-1)
+        canvas = (joints + 0.5) * STRIDE - 0.5
+        return torch.cat((canvas, confidence[..., None]), -1), scores.sqrt()
+
+    def _absorb(
+        self, regressed: Tensor, own_heat: Tensor, peak_xy: Tensor, peak_value: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Each joint takes the nearest strong peak within its person's radius, or stays.
+
+        Args:
+            regressed: (B, M, 17, 2) cells.
+            own_heat: (B, M, 17) heat where the joints lie.
+            peak_xy: (B, 17, P, 2) cells.
+            peak_value: (B, 17, P).
+        """
+        size = (regressed.amax(2) - regressed.amin(2)).amax(-1)  # (B, M)
+        radius = (size * self.settings.absorb_radius).clamp(min=self.settings.absorb_min_cells)
+        apart = regressed[:, :, :, None] - peak_xy[:, None]  # (B, M, 17, P, 2)
+        distance = (apart * apart).sum(-1)
+        weak = (peak_value < self.settings.min_peak).to(distance.dtype)[:, None] * 1e6
+        nearest, index = (distance + weak).min(-1)  # (B, M, 17)
+        taken = (nearest < (radius * radius)[..., None]).to(distance.dtype)
+        M = regressed.shape[1]
+        xy = _take(peak_xy.transpose(2, 3).flatten(1, 2), index, M)
+        value = _take_values(peak_value, index)
+        joints = regressed + taken[..., None] * (xy - regressed)
+        return joints, own_heat + taken * (value - own_heat)
+
+
+class BottomUpGraph(nn.Module):
+    """The exported model: canvas uint8 (B, H, W, 3) RGB in, keypoints and scores out."""
+
+    def __init__(self, network: CompactBottomUp, settings: DecodeSettings) -> None:
+        super().__init__()
+        self.network, self.poses = network, PosesFromMaps(settings)
+
+    def forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints (B, 30, 17, 3) canvas px and confidence; scores (B, 30)."""
+        pixels = canvas.float().permute(0, 3, 1, 2) / 127.5 - 1.0  # cast first: TensorRT's parser
+        keypoints, scores = self.poses(self.network(pixels))
+        return keypoints, scores
+
+
+def peaks(maps: Tensor, window: int) -> tuple[Tensor, Tensor]:
+    """The 30 highest local maxima of each map: values and cells, each (B, C, 30)."""
+    highest = functional.max_pool2d(maps, window, 1, window // 2)
+    kept = torch.where(highest == maps, maps, torch.full_like(maps, -1.0))
+    values, cells = kept.flatten(2).topk(CANDIDATES, -1)
+    return values, cells
+
+
+def _poses_at(offset: Tensor, cell: Tensor, W: int) -> Tensor:
+    """(B, 34, H, W) and (B, M) to absolute joints (B, M, 17, 2) in cells: cell minus offset."""
+    M = cell.shape[1]
+    index = cell[:, None].expand(-1, 2 * JOINTS, -1)
+    gathered = offset.flatten(2).gather(2, index).transpose(1, 2)  # (B, M, 34)
+    at = torch.stack(_column_row(cell, W), -1)  # (B, M, 2)
+    return at.to(offset.dtype)[:, :, None] - gathered.reshape(-1, M, JOINTS, 2)
+
+
+def _column_row(cell: Tensor, W: int) -> tuple[Tensor, Tensor]:
+    x = cell % W
+    return x, torch.div(cell - x, W, rounding_mode="trunc")
+
+
+def _sample(heat: Tensor, joints: Tensor) -> Tensor:
+    """Bilinear heat (B, M, 17) of each joint's own map at (B, M, 17, 2) cells; 0 outside."""
+    B, K, H, W = heat.shape
+    M = joints.shape[1]
+    scale = torch.tensor([2.0 / (W - 1), 2.0 / (H - 1)], dtype=heat.dtype)
+    grid = (joints * scale - 1).permute(0, 2, 1, 3).reshape(B * K, M, 1, 2)
+    values = functional.grid_sample(
+        heat.reshape(B * K, 1, H, W), grid, "bilinear", "zeros", align_corners=True
+    )
+    return values.reshape(B, K, M).transpose(1, 2)
+
+
+def _refined(heat: Tensor, cell: Tensor, W: int) -> Tensor:
+    """Peak cells (B, 17, P) to sub-cell positions (B, 17, P, 2): a parabola through three cells."""
+    padded = functional.pad(heat, (1, 1, 1, 1), mode="replicate").flatten(2)
+    x, y = _column_row(cell, W)
+    middle = (y + 1) * (W + 2) + x + 1
+    here = padded.gather(2, middle)
+    dx = _vertex(padded.gather(2, middle - 1), here, padded.gather(2, middle + 1))
+    row = W + 2
+    dy = _vertex(padded.gather(2, middle - row), here, padded.gather(2, middle + row))
+    return torch.stack((x.to(heat.dtype) + dx, y.to(heat.dtype) + dy), -1)
+
+
+def _vertex(before: Tensor, here: Tensor, after: Tensor) -> Tensor:
+    """Where the parabola through three equally spaced values peaks, in [-0.5, 0.5]."""
+    bend = (2 * here - before - after).clamp(min=1e-4)
+    return (0.5 * (after - before) / bend).clamp(-0.5, 0.5)
+
+
+def _take(flat_xy: Tensor, index: Tensor, M: int) -> Tensor:
+    """(B, 17 * 2, P) and (B, M, 17) to (B, M, 17, 2)."""
+    pairs = index.transpose(1, 2)[:, :, None].expand(-1, -1, 2, -1).flatten(1, 2)  # (B, 34, M)
+    return flat_xy.gather(2, pairs).transpose(1, 2).reshape(-1, M, JOINTS, 2)
+
+
+def _take_values(values: Tensor, index: Tensor) -> Tensor:
+    """(B, 17, P) and (B, M, 17) to (B, M, 17)."""
+    return values.gather(2, index.transpose(1, 2)).transpose(1, 2)

@@ -1,0 +1,165 @@
+"""MobileNetV2-FPN trunk at stride 4, formed as MoveNet MultiPose so that its weights load.
+
+Sources: MobileNetV2 (Sandler et al., CVPR 2018, table 2) at width 1.5; feature pyramid as in
+MoveNet's published graph (Apache-2.0). Batch norms are folded into the convolutions, as in that
+graph.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stream.errors import ArtefactError
+
+STAGES = (
+    (1, 24, 1, 1),
+    (6, 40, 2, 2),
+    (6, 48, 3, 2),
+    (6, 96, 4, 2),
+    (6, 144, 3, 1),
+    (6, 240, 3, 2),
+    (6, 480, 1, 1),
+)
+"""(expansion, channels, blocks, stride of the first block)."""
+
+TAPS = {2: 40, 5: 48, 9: 96}
+"""Blocks that feed the pyramid, with their channels: strides 4, 8, 16."""
+
+P4_CHANNELS, P3_CHANNELS, P2_CHANNELS = 32, 24, 24
+
+
+class _Convolution(nn.Module):
+    """TensorFlow's SAME padding (the odd pixel goes right and down), convolution, ReLU6."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        padding = 0 if stride == 2 else kernel // 2
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride == 2:
+            x = functional.pad(x, (0, 1, 0, 1))
+        return functional.relu6(self.conv(x))
+
+
+class _InvertedResidual(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        middle = inputs * expansion
+        expand = [_Convolution(inputs, middle)] if expansion > 1 else []
+        self.layers = nn.Sequential(
+            *expand,
+            _Convolution(middle, middle, 3, stride, middle),
+            nn.Conv2d(middle, outputs, 1),
+        )
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return x + y if self.residual else y
+
+
+def _separable(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
+        nn.Conv2d(inputs, outputs, 1),
+        nn.ReLU(),
+    )
+
+
+class MobileNetFpn(nn.Module):
+    """(B, 3, H, W) RGB in [-1, 1], H and W multiples of 32, to pyramid maps at strides 4, 8, 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _Convolution(3, 48, 3, 2)
+        blocks: list[nn.Module] = []
+        channels = 48
+        for expansion, outputs, count, stride in STAGES:
+            for index in range(count):
+                first = stride if index == 0 else 1
+                blocks.append(_InvertedResidual(channels, outputs, first, expansion))
+                channels = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.last = _Convolution(480, 1280)
+        self.lateral5 = nn.Conv2d(1280, 64, 1)
+        self.lateral4 = nn.Conv2d(96, 64, 1)
+        self.lateral3 = nn.Conv2d(48, 32, 1)
+        self.lateral2 = nn.Conv2d(40, 24, 1)
+        self.smooth4 = _separable(64, P4_CHANNELS)
+        self.smooth3 = _separable(32, P3_CHANNELS)
+        self.smooth2 = _separable(24, P2_CHANNELS)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns P2 (B, 24, H/4, W/4), P3 (B, 24, H/8, W/8), P4 (B, 32, H/16, W/16)."""
+        x = self.stem(x)
+        taps = {}
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in TAPS:
+                taps[index] = x
+        p5 = self.lateral5(self.last(x))
+        p4: Tensor = self.smooth4(_twice(p5) + self.lateral4(taps[9]))
+        p3: Tensor = self.smooth3(_twice(p4) + self.lateral3(taps[5]))
+        p2: Tensor = self.smooth2(_twice(p3) + self.lateral2(taps[2]))
+        return p2, p3, p4
+
+    def early_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters up to the first tap: edges and textures, the costliest to train."""
+        yield from self.stem.parameters()
+        for block in list(self.blocks)[:3]:
+            yield from block.parameters()
+
+
+def load_movenet(trunk: MobileNetFpn, graph_path: Path) -> None:
+    """Copies the convolutions of MoveNet MultiPose up to its `feature` output into the trunk.
+
+    The graph lists the convolutions in the order of execution, which is the order of
+    construction here: stem, blocks, last, lateral 5-2, then depthwise and pointwise of smooth 4-2.
+
+    Raises:
+        ArtefactError: if the graph has other convolutions than expected.
+    """
+    targets = [module for module in trunk.modules() if isinstance(module, nn.Conv2d)]
+    sources = list(_convolutions(graph_path, "feature"))
+    if [tuple(t.weight.shape) for t in targets] != [weight.shape for weight, _ in sources]:
+        raise ArtefactError(
+            f"{graph_path.name}: {len(sources)} convolutions before `feature` do not match the "
+            f"{len(targets)} of the MobileNetV2-FPN trunk; expected the MoveNet MultiPose graph"
+        )
+    with torch.no_grad():
+        for target, (weight, bias) in zip(targets, sources, strict=True):
+            target.weight.copy_(torch.from_numpy(weight))
+            if target.bias is not None:
+                target.bias.copy_(torch.from_numpy(bias))
+
+
+def _convolutions(graph_path: Path, end: str) -> Iterator[tuple[Any, Any]]:
+    """(weight, bias) of each Conv in order until the tensor `end`; a missing bias is zeros."""
+    import onnx  # noqa: PLC0415 - only this loader needs it
+    from onnx import numpy_helper  # noqa: PLC0415
+
+    graph = onnx.load(graph_path).graph
+    values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Cast" and node.input[0] in values:
+            values[node.output[0]] = values[node.input[0]]
+        if node.op_type == "Conv":
+            weight = values[node.input[1]].astype(np.float32)
+            has_bias = len(node.input) > 2
+            bias = values[node.input[2]] if has_bias else np.zeros(weight.shape[0])
+            yield weight, bias.astype(np.float32)
+        if end in node.output:
+            return
+
+
+def _twice(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

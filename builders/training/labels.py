@@ -1,0 +1,155 @@
+"""Reads labelled pictures: COCO-keypoints JSON with teacher joints, and predictions on clips."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.errors import ConfigError
+
+JOINTS = 17
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """One person of a training picture, in pixels of that picture."""
+
+    keypoints: NDArray[np.float32]
+    """(17, 3): x, y, weight; weight 0 means the joint's place is not known."""
+    box: NDArray[np.float32]
+    """(4,) x, y, w, h."""
+    absent_is_background: bool
+    """True if a joint of weight 0 is truly not visible (COCO); False if it is only unknown."""
+    ignored: bool = False
+    """A crowd, or a person nobody labelled: inside its box nothing is learnt."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledPicture:
+    """One picture and all that is known of its people."""
+
+    path: Path
+    people: tuple[Person, ...]
+    background: float
+    """How surely a place without a label is background: 1 if everybody is labelled, 0 if
+    unknown.
+    """
+    stretched: bool = False
+    """The picture was squeezed to a square: vary its aspect in training."""
+    frame: int | None = None
+    """Decoded frame index when `path` is a clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherLimits:
+    """Which predicted joints are good enough to learn from."""
+
+    min_score: float = 0.3
+    max_flip_distance: float = 0.1
+    """Median distance of the two mirrored predictions over the box side."""
+
+
+def load_coco(
+    annotations: Path,
+    images: Path,
+    *,
+    background: float,
+    limits: TeacherLimits,
+    tiers: frozenset[str] = frozenset(),
+) -> list[LabelledPicture]:
+    """All pictures of a COCO-like file, those with a `licence_tier` only if it is among `tiers`.
+
+    Raises:
+        ConfigError: naming the file, and the record if one is wrong; also if it is a `val` split.
+    """
+    if annotations.stem == "val":
+        raise ConfigError(f"{annotations}: a val split must not be trained on")
+    content = _read(annotations)
+    people: dict[int, list[Person]] = defaultdict(list)
+    for record in content["annotations"]:
+        people[record["image_id"]].append(_person(record, annotations, limits))
+    return [
+        LabelledPicture(
+            images / record["file_name"],
+            tuple(people[record["id"]]),
+            background,
+            bool(record.get("stretched_to_square", False)),
+        )
+        for record in content["images"]
+        if not tiers or record.get("licence_tier") in tiers
+    ]
+
+
+def load_clip(annotations: Path, clips: Path, limits: TeacherLimits) -> list[LabelledPicture]:
+    """The predicted frames of one clip (`video_pseudo`).
+
+    Raises:
+        ConfigError: if the file cannot be read.
+    """
+    content = _read(annotations)
+    return [
+        LabelledPicture(
+            clips / content["video"],
+            tuple(_predicted(person, limits) for person in record["persons"]),
+            background=0.5,
+            frame=int(record["frame"]),
+        )
+        for record in content["frames"]
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(f"labels {path}: cannot be read: {error}") from error
+    return content
+
+
+def _person(record: dict[str, Any], file: Path, limits: TeacherLimits) -> Person:
+    try:
+        box = np.asarray(record["bbox"], np.float32).reshape(4)
+        truth = np.asarray(record["keypoints"], np.float32).reshape(JOINTS, 3)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"labels {file}: annotation {record.get('id')}: {error}") from error
+    if record.get("iscrowd"):
+        return Person(
+            np.zeros((JOINTS, 3), np.float32), box, absent_is_background=False, ignored=True
+        )
+    labelled = truth[:, 2] > 0
+    keypoints = truth.copy()
+    keypoints[:, 2] = labelled
+    teacher = record.get("teacher_keypoints")
+    doubtful = record.get("teacher_flip_distance") or 0.0
+    if teacher and doubtful <= limits.max_flip_distance:
+        keypoints = _filled(keypoints, np.asarray(teacher, np.float32).reshape(JOINTS, 3), limits)
+    known = int((keypoints[:, 2] > 0).sum())
+    return Person(keypoints, box, not teacher and known > 0, ignored=known < 3)
+
+
+def _predicted(record: dict[str, Any], limits: TeacherLimits) -> Person:
+    box = np.asarray(record["bbox"], np.float32).reshape(4)
+    teacher = np.asarray(record["keypoints"], np.float32).reshape(JOINTS, 3)
+    keypoints = _filled(np.zeros((JOINTS, 3), np.float32), teacher, limits)
+    known = int((keypoints[:, 2] > 0).sum())
+    return Person(
+        keypoints,
+        box,
+        absent_is_background=False,
+        ignored=known < 3 or record["score"] < 0.4,
+    )
+
+
+def _filled(
+    truth: NDArray[np.float32], teacher: NDArray[np.float32], limits: TeacherLimits
+) -> NDArray[np.float32]:
+    """True joints stay; others come from the teacher, weighted by its score."""
+    use = (truth[:, 2] == 0) & (teacher[:, 2] >= limits.min_score)
+    filled = truth.copy()
+    filled[use] = teacher[use]
+    filled[use, 2] = np.minimum(1.0, teacher[use, 2] + 0.3)
+    return filled

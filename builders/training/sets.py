@@ -1,0 +1,68 @@
+"""From a recipe to training sets on disk."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import cv2
+
+from builders.training.dataset import TrainingSet
+from builders.training.labels import LabelledPicture, load_clip, load_coco
+from builders.training.recipe import Recipe, SetRecipe
+
+
+def load_sets(recipe: Recipe, data: Path, scratch: Path) -> list[TrainingSet]:
+    """All sets of a recipe; frames of clips are decoded once into `scratch`.
+
+    Raises:
+        ConfigError: naming the file and record that is wrong.
+    """
+    sets = []
+    for item in recipe.sets:
+        pictures = _load(item, recipe, data)
+        if item.kind == "clip":
+            pictures = extract_frames(pictures, scratch)
+        sets.append(TrainingSet(item.name, item.share, pictures))
+    return sets
+
+
+def _load(item: SetRecipe, recipe: Recipe, data: Path) -> list[LabelledPicture]:
+    annotations, pictures = data / item.annotations, data / item.pictures
+    if item.kind == "clip":
+        return load_clip(annotations, pictures, recipe.teacher)
+    return load_coco(
+        annotations,
+        pictures,
+        background=item.background,
+        limits=recipe.teacher,
+        tiers=frozenset(item.tiers),
+    )
+
+
+def extract_frames(pictures: Sequence[LabelledPicture], folder: Path) -> list[LabelledPicture]:
+    """Writes the labelled frames of clips as PNG files and points the labels at them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    by_clip: dict[Path, dict[int, LabelledPicture]] = defaultdict(dict)
+    for label in pictures:
+        by_clip[label.path][label.frame or 0] = label
+    extracted = []
+    for clip, labels in by_clip.items():
+        for index, label in labels.items():
+            target = folder / f"{clip.stem}_{index:06d}.png"
+            extracted.append(replace(label, path=target, frame=None))
+        missing = {
+            index for index in labels if not (folder / f"{clip.stem}_{index:06d}.png").exists()
+        }
+        if missing:
+            _write_frames(clip, missing, folder)
+    return extracted
+
+
+def _write_frames(clip: Path, indices: set[int], folder: Path) -> None:
+    with av.open(str(clip)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index in indices:
+                target = folder / f"{clip.stem}_{index:06d}.png"
+                cv2.imwrite(str(target), frame.to_ndarray(format="bgr24"))
