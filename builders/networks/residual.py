@@ -59,6 +59,13 @@ class Bottleneck(nn.Module):
         return functional.relu(self.bn3(self.conv3(y)) + self.downsample(x))
 
 
+def pointwise(inputs: int, outputs: int) -> nn.Sequential:
+    """1x1 convolution without bias, batch norm, ReLU; keys `0` and `1`."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
 def initialise_normal(network: nn.Module, deviation: float = 0.001) -> None:
     """All convolutions N(0, deviation) with zero bias, as the HRNet family starts without ImageNet.
 
