@@ -1,11 +1,30 @@
 """Fixtures that several packages' tests share."""
 
+import multiprocessing
 import os
+import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).parent.parent
+JOIN_SECONDS = 5.0
+"""How long a thread that was told to stop may take to end, on a busy machine."""
+
+# `ci`: the same examples each time, and no deadline on a machine that others use too.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("laptop", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "laptop")
+
+
+def missing(what: str) -> None:
+    """Skips a test for what this machine lacks; POSESTREAM_REQUIRE_ALL=1 makes it a failure."""
+    if os.environ.get("POSESTREAM_REQUIRE_ALL") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -13,9 +32,29 @@ def shared_data() -> Path:
     """The shared labelled people, videos and weights; POSESTREAM_REQUIRE_ALL=1 forbids a skip."""
     shared = Path(os.environ.get("POSESTREAM_SHARED", REPOSITORY.parent / "shared"))
     folder = shared / "data"
-    if folder.is_dir():
-        return folder
-    message = f"no shared data at {folder}; set POSESTREAM_SHARED"
-    if os.environ.get("POSESTREAM_REQUIRE_ALL") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
+    if not folder.is_dir():
+        missing(f"no shared data at {folder}; set POSESTREAM_SHARED")
+    return folder
+
+
+def _children() -> set[int]:
+    """Ids of the processes that this one started and has not reaped (Linux; empty elsewhere)."""
+    lists = Path("/proc/self/task").glob("*/children")
+    found = {int(child) for path in lists for child in path.read_text("ascii").split()}
+    # Python's own helper of shared memory lives as long as the interpreter.
+    return found - {getattr(resource_tracker._resource_tracker, "_pid", None) or 0}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    """Fails a test that leaves a thread or a child process behind."""
+    threads, children = set(threading.enumerate()), _children()
+    yield
+    late = [thread for thread in threading.enumerate() if thread not in threads]
+    for thread in late:
+        thread.join(JOIN_SECONDS)
+    for process in multiprocessing.active_children():
+        process.join(JOIN_SECONDS)
+    left = [thread.name for thread in late if thread.is_alive()]
+    assert not left, f"threads left running: {left}"
+    assert _children() <= children, f"child processes left: {_children() - children}"
