@@ -1,0 +1,73 @@
+"""The exported top-down model: uint8 crops in, keypoints in crop pixels out."""
+
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+
+from builders.networks.heatmap_decode import flip_average, peaks, to_crop
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+"""ImageNet's, in the order R, G, B."""
+
+
+class ChannelOrder(Enum):
+    """In which order a checkpoint wants the channels; the constants above stay in R, G, B order."""
+
+    RGB = "HRNet configurations"
+    BGR = "pose_resnet configurations (COLOR_RGB false)"
+
+
+class FlipTest(Enum):
+    """Whether the mirror image is run as well; it doubles the work and is how papers test."""
+
+    OFF = "off"
+    AVERAGE = "average"
+
+
+class Normalise(nn.Module):
+    """uint8 (N, h, w, 3) RGB to (N, 3, h, w), less the mean, over the deviation."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, order: ChannelOrder) -> None:
+        super().__init__()
+        self.order = order
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        deviation = torch.tensor(DEVIATION).view(1, 3, 1, 1)
+        self.register_buffer("deviation", deviation, persistent=False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """See the class."""
+        pixels = crops.to(self.mean.dtype).permute(0, 3, 1, 2)
+        if self.order is ChannelOrder.BGR:
+            pixels = pixels.flip(1)
+        return (pixels / 255 - self.mean) / self.deviation
+
+
+class TopDownGraph(nn.Module):
+    """uint8 crops (N, h, w, 3) RGB to keypoints (N, 17, 3): x, y in crop pixels, confidence.
+
+    Args:
+        network: crops to heatmaps (N, 17, h/4, w/4).
+        order: of the channels that the network was trained with.
+        flip: whether to average with the mirror image.
+    """
+
+    def __init__(self, network: nn.Module, order: ChannelOrder, flip: FlipTest) -> None:
+        super().__init__()
+        self.network, self.flip = network, flip
+        self.normalise = Normalise(order)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """See the class."""
+        pixels = self.normalise(crops)
+        heat = self.network(pixels)
+        if self.flip is FlipTest.AVERAGE:
+            heat = flip_average(heat, self.network(pixels.flip(3)))
+        points, values = peaks(heat)
+        size = (heat.shape[3], heat.shape[2])
+        crop = to_crop(points, size, (pixels.shape[3], pixels.shape[2]))
+        return torch.cat((crop, values[..., None]), -1)

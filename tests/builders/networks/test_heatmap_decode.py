@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from builders.networks.heatmap_decode import (
+    flip_average,
+    mirrored,
+    peaks,
+    person_scores,
+    to_crop,
+)
+from stream.geometry import crop_affine
+
+
+def peak_by_hand(heat: NDArray[np.float64]) -> tuple[float, float, float]:
+    """One map, written from the description."""
+    H, W = heat.shape
+    best = heat.max()
+    if best <= 0:
+        return 0.0, 0.0, float(best)
+    row, column = (int(value) for value in np.unravel_index(heat.argmax(), heat.shape))
+    x, y = float(column), float(row)
+    if 1 < column < W - 1 and 1 < row < H - 1:
+        x += 0.25 * np.sign(heat[row, column + 1] - heat[row, column - 1])
+        y += 0.25 * np.sign(heat[row + 1, column] - heat[row - 1, column])
+    return x, y, float(best)
+
+
+def test_peaks_equal_a_worked_example_map_by_map() -> None:
+    heat = np.random.default_rng(0).normal(size=(40, 3, 6, 5))
+    heat[0, 0] = -1
+    points, values = peaks(torch.from_numpy(heat))
+    for b, k in np.ndindex(40, 3):
+        x, y, value = peak_by_hand(heat[b, k])
+        assert points[b, k].tolist() == [x, y]
+        assert values[b, k].item() == value
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "expected"),
+    [
+        (1, 3, (1.0, 3.0)),  # column 1 does not move
+        (2, 3, (2.25, 2.75)),
+        (5, 3, (5.25, 2.75)),  # column W - 2 does
+        (6, 3, (6.0, 3.0)),
+        (3, 1, (3.0, 1.0)),
+        (3, 5, (3.25, 4.75)),
+        (3, 6, (3.0, 6.0)),
+    ],
+)
+def test_border_rule(column: int, row: int, expected: tuple[float, float]) -> None:
+    heat = torch.zeros(1, 1, 7, 7)
+    heat[0, 0, row, column] = 1
+    if column < 6:
+        heat[0, 0, row, column + 1] = 0.5
+    heat[0, 0, row - 1, column] = 0.5
+    assert tuple(peaks(heat)[0][0, 0].tolist()) == expected
+
+
+def test_equal_neighbours_do_not_move_and_a_flat_map_gives_the_origin() -> None:
+    heat = torch.zeros(1, 2, 7, 7)
+    heat[0, 0, 3, 3] = 1
+    points, values = peaks(heat)
+    assert points[0].tolist() == [[3.0, 3.0], [0.0, 0.0]]
+    assert values[0].tolist() == [1.0, 0.0]
+
+
+def test_mirrored_maps_are_flipped_and_left_and_right_change_places() -> None:
+    heat = torch.zeros(1, 17, 2, 4)
+    heat[0, 5, 0, 0] = 1  # left shoulder
+    heat[0, 0, 1, 1] = 2  # nose
+    back = mirrored(heat)
+    assert back[0, 6, 0, 3].item() == 1
+    assert back[0, 0, 1, 2].item() == 2
+    assert back.sum().item() == 3
+
+
+def test_flip_average_shifts_the_mirror_maps_by_one_column_and_keeps_column_0() -> None:
+    random = np.random.default_rng(2)
+    heat, other = random.normal(size=(2, 1, 17, 3, 4))
+    swap = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
+    expected = np.zeros_like(heat)
+    for joint in range(17):
+        back = other[0, swap[joint], :, ::-1]
+        shifted = np.stack([back[:, 0], back[:, 0], back[:, 1], back[:, 2]], 1)
+        expected[0, joint] = (heat[0, joint] + shifted) / 2
+    got = flip_average(torch.from_numpy(heat), torch.from_numpy(other))
+    np.testing.assert_allclose(got.numpy(), expected)
+
+
+def test_a_cell_lies_at_stride_times_its_index_in_the_crop() -> None:
+    points = torch.tensor([[[10.25, 20.0]]])
+    assert to_crop(points, (48, 64), (192, 256)).tolist() == [[[41.0, 80.0]]]
+
+
+def test_to_crop_then_source_equals_the_affine_of_the_map_inverted() -> None:
+    box = (30.0, 40.0, 60.0, 100.0)
+    crop, of_map = crop_affine(box, 192, 256), crop_affine(box, 48, 64)
+    cells = np.array([[3.0, 50.25]], np.float32)
+    there = to_crop(torch.from_numpy(cells), (48, 64), (192, 256)).numpy()
+    np.testing.assert_allclose(crop.to_source(there), of_map.to_source(cells), rtol=1e-5)
+
+
+def test_person_score_is_the_mean_of_values_above_a_fifth_times_the_box_score() -> None:
+    values = torch.tensor([[0.9, 0.2, 0.5], [0.1, 0.1, 0.0]])
+    got = person_scores(values, torch.tensor([0.5, 0.8]))
+    assert got.tolist() == pytest.approx([0.35, 0.0])
