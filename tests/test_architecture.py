@@ -3,10 +3,12 @@
 import ast
 import re
 import statistics
+import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
 
 import pytest
 
@@ -120,6 +122,11 @@ def _assert_none(found: Iterable[object]) -> None:
     assert not listed, f"found:\n{listed}"
 
 
+def _declared(requirements: Iterable[str]) -> set[str]:
+    """Distribution names, lower case, of requirement lines."""
+    return {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in requirements}
+
+
 def _ninth_decile(lengths: list[int]) -> float:
     return statistics.quantiles(lengths, n=10, method="inclusive")[-1]
 
@@ -197,6 +204,23 @@ def test_every_package_folder_is_packed() -> None:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
     packed = set(settings["tool"]["setuptools"]["packages"])
     assert packed == {file.module for file in ALL_FILES if file.path.endswith("__init__.py")}
+
+
+def test_every_imported_package_is_declared() -> None:
+    """`stream` and `engines` must run without the extra that brings torch."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    run = _declared(project["dependencies"] + extras["onnxruntime"])
+    train = run | _declared(extras["train"])
+    owners = packages_distributions()
+    _assert_none(
+        found
+        for file in ALL_FILES
+        for found in imports(file)
+        if found.top not in sys.stdlib_module_names and found.top not in PACKAGES
+        if not {name.lower() for name in owners.get(found.top, [])}
+        & (train if file.package == "builders" else run)
+    )
 
 
 def test_every_folder_with_modules_is_a_package() -> None:
