@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
     INFERRED = "inferred"
     SKIPPED = "skipped"
-    """Left out on purpose: stride or frame-rate cap."""
+    """Left out on purpose: stride, frame-rate cap, or the run was stopped before its turn."""
     DROPPED = "dropped"
     """Overtaken by a newer frame (live streams only)."""
     CORRUPT = "corrupt"
