@@ -3,11 +3,14 @@
 Imports only the value modules of `stream` (frame, picture, geometry, pose, skeleton, errors).
 An engine loads an artefact and knows no network architecture; pixels go in, poses come out.
 
-    artefact.py        the folder of a model: manifest, hashes
-    engine.py          the Engine protocol
+    artefact.py         the folder of a model: manifest, hashes
+    zoo_models.py       finds models by name (zoo/, those that ship) or by path
+    engine.py           the Engine protocol
+    open_engine.py      picks an engine by name, or the best this machine has
     openvino_engine.py, onnxruntime_engine.py, replay_engine.py
-    open_engine.py     picks an engine by name, or the best this machine has
-    decoding/          the small batched step after a graph (greedy suppression)
-    estimator.py       frames to poses: the only class the rest of the system sees
-    zoo/               the models that ship with posestream
+    picture_engine.py   what the first two share: a batch is run picture by picture
+    tensor_check.py     tensors against what the manifest says of them
+    hardware.py         instruction sets, cores this process may use
+    decoding/           the small batched step after a graph (greedy suppression)
+    estimator.py        frames to poses: the only class the rest of the system sees
 """

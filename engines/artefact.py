@@ -4,9 +4,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stream.errors import ArtefactError
 
@@ -24,6 +24,19 @@ class TensorSpec(_Frozen):
     name: str
     dtype: Literal["uint8", "float32", "int64"]
     shape: tuple[int | None, ...]
+
+
+CANVAS_STEP = 32
+"""The coarsest map of a network has one cell for so many canvas pixels."""
+
+ONE_PASS_INPUTS = (TensorSpec(name="canvas", dtype="uint8", shape=(None, None, None, 3)),)
+"""RGB pictures (B, H, W, 3)."""
+
+ONE_PASS_OUTPUTS = (
+    TensorSpec(name="keypoints", dtype="float32", shape=(None, None, 17, 3)),
+    TensorSpec(name="scores", dtype="float32", shape=(None, None)),
+)
+"""M candidates, best first, doubles among them: (B, M, 17, 3) x, y in canvas pixels, confidence."""
 
 
 class Thresholds(_Frozen):
@@ -56,6 +69,27 @@ class Manifest(_Frozen):
     accuracy: dict[str, float]
     """Measured by `builders.evaluation`; key = data set and metric."""
 
+    @model_validator(mode="after")
+    def _keeps_the_one_pass_contract(self) -> Self:
+        """Refuses other tensors than pixels in, poses out: no engine could be used otherwise."""
+        for found, wanted in ((self.inputs, ONE_PASS_INPUTS), (self.outputs, ONE_PASS_OUTPUTS)):
+            if [_kind(spec) for spec in found] != [_kind(spec) for spec in wanted]:
+                raise ValueError(
+                    f"one_pass: expected {', '.join(map(_kind, wanted))}, "
+                    f"got {', '.join(map(_kind, found)) or 'nothing'}"
+                )
+        if any(side < CANVAS_STEP or side % CANVAS_STEP for pair in self.canvases for side in pair):
+            raise ValueError(
+                f"canvases: sides must be multiples of {CANVAS_STEP}, got {self.canvases}"
+            )
+        return self
+
+
+def _kind(spec: TensorSpec) -> str:
+    """Name, type, rank and inner sizes: what the contract fixes (batch, sides and M are open)."""
+    inner = [str(side) for side in spec.shape[2:] if side is not None]
+    return f"{spec.name} {spec.dtype} rank {len(spec.shape)} (..., {', '.join(inner)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
@@ -70,27 +104,41 @@ class Artefact:
         return self.folder / MODEL_NAME
 
 
+def load_manifest(folder: Path) -> Manifest:
+    """Reads the manifest of a model folder; the graph is not looked at.
+
+    Raises:
+        ArtefactError: if the file is missing or wrong.
+    """
+    try:
+        text = (folder / MANIFEST_NAME).read_text(encoding="utf-8")
+        return Manifest.model_validate(json.loads(text))
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    except (ValidationError, ValueError) as error:
+        raise ArtefactError(
+            f"model folder {folder}: {MANIFEST_NAME} is not valid: {error}"
+        ) from error
+
+
 def load_artefact(folder: Path) -> Artefact:
     """Reads and checks a model folder.
 
     Raises:
         ArtefactError: if a file is missing, the manifest is wrong, or the graph's hash differs.
     """
+    manifest = load_manifest(folder)
     try:
-        text = (folder / MANIFEST_NAME).read_text(encoding="utf-8")
-        manifest = Manifest.model_validate(json.loads(text))
         found = hashlib.sha256((folder / MODEL_NAME).read_bytes()).hexdigest()
     except OSError as error:
-        raise ArtefactError(
-            f"model folder {folder}: cannot read {error.filename}: {error.strerror}"
-        ) from error
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise ArtefactError(
-            f"model folder {folder}: {MANIFEST_NAME} is not valid: {error}"
-        ) from error
+        raise _unreadable(folder, error) from error
     if found != manifest.onnx_sha256:
         raise ArtefactError(
             f"model {manifest.name}: {MODEL_NAME} has sha256 {found[:12]}…, the manifest says "
             f"{manifest.onnx_sha256[:12]}…; it was altered or cut short: install the model again"
         )
     return Artefact(folder, manifest)
+
+
+def _unreadable(folder: Path, error: OSError) -> ArtefactError:
+    return ArtefactError(f"model folder {folder}: cannot read {error.filename}: {error.strerror}")

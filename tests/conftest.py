@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from engines.artefact import Artefact
+
 REPOSITORY = Path(__file__).parent.parent
 JOIN_SECONDS = 5.0
 """How long a thread that was told to stop may take to end, on a busy machine."""
@@ -58,3 +60,11 @@ def _nothing_left_running() -> Iterator[None]:
     left = [thread.name for thread in late if thread.is_alive()]
     assert not left, f"threads left running: {left}"
     assert _children() <= children, f"child processes left: {_children() - children}"
+
+
+@pytest.fixture(scope="session")
+def tiny_artefact(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
+    """The model of `tests/tiny_model.py`, whose right answers are known."""
+    from tests.tiny_model import write_tiny_artefact  # noqa: PLC0415 - others need no onnx
+
+    return write_tiny_artefact(tmp_path_factory.mktemp("models") / "tiny")

@@ -1,0 +1,72 @@
+"""Opens an engine by name, or the best one this machine has."""
+
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from types import MappingProxyType
+
+from engines.artefact import Artefact
+from engines.engine import Engine, Precision
+from engines.onnxruntime_engine import open_onnxruntime
+from engines.openvino_engine import open_openvino
+from stream.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+
+class EngineName(StrEnum):
+    """What a user may ask for."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    ONNXRUNTIME = "onnxruntime"
+
+
+OPENERS: MappingProxyType[EngineName, Callable[..., Engine]] = MappingProxyType(
+    {EngineName.OPENVINO: open_openvino, EngineName.ONNXRUNTIME: open_onnxruntime}
+)
+"""In the order in which `auto` tries them: fastest first."""
+
+
+def open_engine(
+    artefact: Artefact,
+    *,
+    engine: EngineName = EngineName.AUTO,
+    canvas: tuple[int, int],
+    threads: int | None = None,
+    precision: Precision | None = None,
+) -> Engine:
+    """Opens the model, warm, for one canvas.
+
+    Args:
+        artefact: the model.
+        engine: `auto` tries OpenVINO, then ONNX Runtime; `engine_fallback` is logged with the
+            reason.
+        canvas: (width, height) of the pictures, one of the manifest's.
+        threads: at most so many; None for all cores this process may use.
+        precision: None for the best of the engine on this processor.
+
+    Raises:
+        EngineError: if no engine opens; the message has every reason.
+        ConfigError: if `threads` is out of range.
+    """
+    names = tuple(OPENERS) if engine is EngineName.AUTO else (engine,)
+    failures: list[tuple[EngineName, EngineError]] = []
+    for name in names:
+        try:
+            opened = OPENERS[name](artefact, canvas=canvas, threads=threads, precision=precision)
+        except EngineError as error:
+            failures.append((name, error))
+            continue
+        _log_fallback(failures, name)
+        return opened
+    reasons = "; ".join(f"{name}: {error}" for name, error in failures)
+    raise EngineError(
+        f"no engine opens model {artefact.manifest.name} on this machine: {reasons}"
+    ) from failures[-1][1]
+
+
+def _log_fallback(failures: list[tuple[EngineName, EngineError]], chosen: EngineName) -> None:
+    for failed, reason in failures:
+        extra = {"failed_engine": failed, "chosen_engine": chosen, "reason": str(reason)}
+        log.warning("engine_fallback", extra=extra)

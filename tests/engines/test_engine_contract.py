@@ -1,0 +1,159 @@
+"""One contract, all engines: each test here runs over every implementation of `Engine`."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.artefact import Artefact
+from engines.engine import Engine, Precision
+from engines.onnxruntime_engine import open_onnxruntime
+from engines.openvino_engine import open_openvino
+from engines.replay_engine import ReplayEngine, record
+from stream.errors import EngineError
+from tests.tiny_model import draw_people, pose_at, score_of
+
+CANVAS = (128, 96)
+PEOPLE: list[dict[tuple[int, int], int]] = [
+    {(30, 40): 255, (70, 50): 200},
+    {},
+    {(64, 48): 230},
+    {(10, 10): 180, (50, 80): 240, (110, 20): 210},
+]
+PICTURES = np.stack([draw_people(*CANVAS, people) for people in PEOPLE])
+"""(4, 96, 128, 3)."""
+
+
+def openvino_fp32(artefact: Artefact) -> Engine:
+    return open_openvino(artefact, canvas=CANVAS, precision=Precision.FP32)
+
+
+def openvino_best(artefact: Artefact) -> Engine:
+    return open_openvino(artefact, canvas=CANVAS)
+
+
+def onnxruntime_fp32(artefact: Artefact) -> Engine:
+    return open_onnxruntime(artefact, canvas=CANVAS)
+
+
+def replay_by_picture(artefact: Artefact) -> Engine:
+    recorded = record(openvino_fp32(artefact), PICTURES)
+    return ReplayEngine(artefact.manifest, CANVAS, recorded)
+
+
+OPENERS: list[Callable[[Artefact], Engine]] = [
+    openvino_fp32,
+    openvino_best,
+    onnxruntime_fp32,
+    replay_by_picture,
+]
+
+
+@pytest.fixture(params=OPENERS, ids=lambda opener: opener.__name__)
+def engine(request: pytest.FixtureRequest, tiny_artefact: Artefact) -> Iterator[Engine]:
+    opened: Engine = request.param(tiny_artefact)
+    yield opened
+    opened.close()
+
+
+def confidence_tolerance(engine: Engine) -> float:
+    """bf16 keeps 8 bits of a number: 1/256 of it."""
+    return 1e-4 if engine.spec.precision is Precision.FP32 else 0.01
+
+
+def test_the_drawn_people_are_found_best_first(engine: Engine) -> None:
+    found = engine.infer({"canvas": PICTURES})
+    assert found["keypoints"].shape == (len(PICTURES), 30, 17, 3)
+    assert found["scores"].shape == (len(PICTURES), 30)
+    for row, people in enumerate(PEOPLE):
+        ranked = sorted(people.items(), key=lambda person: -person[1])
+        for place, ((x, y), grey) in enumerate(ranked):
+            pose, score = found["keypoints"][row, place], found["scores"][row, place]
+            expected = pose_at(x, y, grey)
+            np.testing.assert_allclose(pose[:, :2], expected[:, :2], atol=1e-3)
+            np.testing.assert_allclose(
+                pose[:, 2], expected[:, 2], atol=confidence_tolerance(engine)
+            )
+            np.testing.assert_allclose(score, score_of(grey), atol=confidence_tolerance(engine))
+        assert not found["scores"][row, len(people) :].any()
+
+
+def test_a_picture_does_not_depend_on_the_batch_it_rode_in(engine: Engine) -> None:
+    together = engine.infer({"canvas": PICTURES})
+    for row in range(len(PICTURES)):
+        alone = engine.infer({"canvas": PICTURES[row : row + 1]})
+        for name, values in alone.items():
+            np.testing.assert_array_equal(values[0], together[name][row])
+
+
+def test_results_belong_to_the_caller(engine: Engine) -> None:
+    first = engine.infer({"canvas": PICTURES[:1]})
+    copies = {name: values.copy() for name, values in first.items()}
+    second = engine.infer({"canvas": PICTURES[3:]})
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, copies[name])
+        assert not np.shares_memory(values, second[name])
+        values[:] = 0  # the caller may write
+
+
+def test_inputs_are_left_alone(engine: Engine) -> None:
+    pictures = PICTURES.copy()
+    engine.infer({"canvas": pictures})
+    np.testing.assert_array_equal(pictures, PICTURES)
+
+
+def test_a_view_with_gaps_and_a_read_only_array_are_taken(engine: Engine) -> None:
+    wide = np.repeat(PICTURES, 2, axis=2)
+    view = wide[:, :, ::2]
+    view.flags.writeable = False
+    found, expected = engine.infer({"canvas": view}), engine.infer({"canvas": PICTURES})
+    np.testing.assert_array_equal(found["keypoints"], expected["keypoints"])
+
+
+def test_an_empty_batch_gives_an_empty_result(engine: Engine) -> None:
+    found = engine.infer({"canvas": PICTURES[:0]})
+    assert found["keypoints"].shape == (0, 30, 17, 3)
+    assert found["scores"].shape == (0, 30)
+    assert found["scores"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("inputs", "complaint"),
+    [
+        ({}, r"expected \['canvas'\], got \[\]"),
+        ({"images": PICTURES}, r"expected \['canvas'\], got \['images'\]"),
+        ({"canvas": PICTURES, "extra": PICTURES}, r"got \['canvas', 'extra'\]"),
+        ({"canvas": PICTURES.astype(np.float32)}, r"expected canvas uint8 .* got float32"),
+        ({"canvas": PICTURES[0]}, r"\(any, 96, 128, 3\), got uint8 \(96, 128, 3\)"),
+        ({"canvas": PICTURES[:, :64]}, r"\(any, 96, 128, 3\), got uint8 \(4, 64, 128, 3\)"),
+        ({"canvas": PICTURES.transpose(0, 3, 1, 2)}, r"got uint8 \(4, 3, 96, 128\)"),
+    ],
+)
+def test_wrong_inputs_are_refused_with_what_was_expected(
+    engine: Engine, inputs: dict[str, NDArray[np.generic]], complaint: str
+) -> None:
+    with pytest.raises(EngineError, match=complaint):
+        engine.infer(inputs)
+
+
+def test_closing_twice_is_quiet_and_a_closed_engine_refuses(engine: Engine) -> None:
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="was closed"):
+        engine.infer({"canvas": PICTURES})
+
+
+def test_the_spec_says_what_runs(engine: Engine) -> None:
+    assert engine.spec.model == "tiny"
+    assert engine.spec.canvas == CANVAS
+    assert engine.spec.threads >= 1
+    assert engine.spec.version
+
+
+def test_engines_agree_in_fp32(tiny_artefact: Artefact) -> None:
+    one, other = openvino_fp32(tiny_artefact), onnxruntime_fp32(tiny_artefact)
+    found, expected = one.infer({"canvas": PICTURES}), other.infer({"canvas": PICTURES})
+    for name, values in expected.items():
+        apart = found[name].astype(np.float32) - values.astype(np.float32)
+        assert np.abs(apart).max() <= 1e-3
