@@ -6,6 +6,7 @@ with a Cast in front, computes exactly what the rounded torch network computes.
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +46,24 @@ def export_graph(graph: nn.Module, canvas: tuple[int, int], path: Path) -> None:
         path: of the ONNX file.
     """
     example = torch.zeros((1, canvas[1], canvas[0], 3), dtype=torch.uint8)
-    torch.onnx.export(
-        graph.eval(),
-        (example,),
-        str(path),
-        input_names=["canvas"],
-        output_names=["keypoints", "scores"],
-        dynamic_axes={
-            "canvas": {0: "batch", 1: "height", 2: "width"},
-            "keypoints": {0: "batch"},
-            "scores": {0: "batch"},
-        },
-        opset_version=OPSET,
-        training=torch.onnx.TrainingMode.PRESERVE,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated; it gives the plain static operators every engine builds.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph.eval(),
+            (example,),
+            str(path),
+            input_names=["canvas"],
+            output_names=["keypoints", "scores"],
+            dynamic_axes={
+                "canvas": {0: "batch", 1: "height", 2: "width"},
+                "keypoints": {0: "batch"},
+                "scores": {0: "batch"},
+            },
+            opset_version=OPSET,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            dynamo=False,
+        )
     model = onnx.load(path)
     store_as_half(model)
     onnx.checker.check_model(model)

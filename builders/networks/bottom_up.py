@@ -1,8 +1,9 @@
 """Heatmap-guided bottom-up pose network, compact variant.
 
 Heads of HGG (`networks` of its released code): three tied adaptive units with dilations 1, 2, 3
-make the joint maps, which guide the regression of offsets and centre. Compact: MobileNetV2-FPN
-trunk; the units work on 2x2 blocks of stride-4 cells (pixel unshuffle), their outputs are shuffled
+make the joint maps, which guide the regression of offsets and centre. Compact: the trunk is a
+MobileNetV2-FPN; MoveNet's separable heads give a first estimate, to which the adaptive heads add;
+the units work on 2x2 blocks of stride-4 cells (pixel unshuffle) and their outputs are shuffled
 back to stride 4, which costs a quarter of the samples and loses no information.
 """
 
@@ -17,11 +18,13 @@ from builders.networks.mobilenet_fpn import (
     P2_CHANNELS,
     P3_CHANNELS,
     P4_CHANNELS,
+    FirstMaps,
     MobileNetFpn,
 )
 
 JOINTS = 17
 STRIDE = 4
+FIRST_MAPS = 17 + 1 + 34
 DILATIONS = (1, 2, 3)
 OFFSET_SCALE = 8.0
 """Cells per unit of the offset head: offsets reach tens of cells, new weights give about one."""
@@ -50,7 +53,8 @@ class CompactBottomUp(nn.Module):
     def __init__(self, guide_channels: int = 32, regression_channels: int = 64) -> None:
         super().__init__()
         self.trunk = MobileNetFpn()
-        features = P2_CHANNELS * 4 + P3_CHANNELS + P4_CHANNELS
+        self.first = FirstMaps()
+        features = (P2_CHANNELS + FIRST_MAPS) * 4 + P3_CHANNELS + P4_CHANNELS
         self.transition_guide = _transition(features, guide_channels)
         first, second = AdaptiveConvolution(guide_channels), AdaptiveConvolution(guide_channels)
         self.guide_units = nn.ModuleList(
@@ -65,21 +69,34 @@ class CompactBottomUp(nn.Module):
             dilation=1,
         )
         self.regression_out = nn.Conv2d(regression_channels, (2 * JOINTS + 1) * 4, 1)
+        for last in (self.guide_out, self.regression_out):
+            for parameter in last.parameters():  # begin with the first estimate alone
+                nn.init.normal_(parameter, std=0.001)
 
     def forward(self, pixels: Tensor) -> BottomUpMaps:
         """(B, 3, H, W) RGB in [-1, 1], sides multiples of 32, to maps at stride 4."""
         p2, p3, p4 = self.trunk(pixels)
         p4 = functional.interpolate(p4, scale_factor=2.0, mode="bilinear", align_corners=False)
-        features = torch.cat((functional.pixel_unshuffle(p2, 2), p3, p4), 1)
+        heat, centre, regress = self.first(p2)
+        fine = torch.cat((p2, heat, centre, regress / OFFSET_SCALE), 1)
+        features = torch.cat((functional.pixel_unshuffle(fine, 2), p3, p4), 1)
         guide = self.transition_guide(features)
-        heat = self.guide_out(guide_sum(self.guide_units, guide))  # (B, 68, H/2, W/2)
-        regression = self.transition_regression(torch.cat((features, heat), 1))
+        more = self.guide_out(guide_mean(self.guide_units, guide))  # (B, 68, H/2, W/2)
+        heat = heat + functional.pixel_shuffle(more, 2)
+        guided = torch.cat((features, functional.pixel_unshuffle(heat, 2)), 1)
+        regression = self.transition_regression(guided)
         out = functional.pixel_shuffle(self.regression_out(self.regression_unit(regression)), 2)
-        offset = out[:, : 2 * JOINTS] * OFFSET_SCALE
-        return BottomUpMaps(functional.pixel_shuffle(heat, 2), out[:, 2 * JOINTS :], offset)
+        offset = out[:, : 2 * JOINTS] * OFFSET_SCALE - _x_before_y(regress)
+        return BottomUpMaps(heat, centre + out[:, 2 * JOINTS :], offset)
 
 
-def guide_sum(units: nn.ModuleList, guide: Tensor) -> Tensor:
+def _x_before_y(regress: Tensor) -> Tensor:
+    """(B, 34, H, W) with (y, x) of each joint to (x, y)."""
+    B, _, H, W = regress.shape
+    return regress.reshape(B, JOINTS, 2, H, W).flip(2).reshape(B, 2 * JOINTS, H, W)
+
+
+def guide_mean(units: nn.ModuleList, guide: Tensor) -> Tensor:
     """The mean of the units' outputs: equals the mean of their maps, as `guide_out` is linear."""
     total = sum((unit(guide) for unit in units), torch.zeros_like(guide))
     return total / len(units)

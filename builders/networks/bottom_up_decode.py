@@ -116,8 +116,9 @@ def _sample(heat: Tensor, joints: Tensor) -> Tensor:
     """Bilinear heat (B, M, 17) of each joint's own map at (B, M, 17, 2) cells; 0 outside."""
     B, K, H, W = heat.shape
     M = joints.shape[1]
-    scale = torch.tensor([2.0 / (W - 1), 2.0 / (H - 1)], dtype=heat.dtype)
-    grid = (joints * scale - 1).permute(0, 2, 1, 3).reshape(B * K, M, 1, 2)
+    # Scalars, not a tensor of two: a traced export must not bake in the sides of its example.
+    x, y = joints[..., 0] * (2.0 / (W - 1)) - 1, joints[..., 1] * (2.0 / (H - 1)) - 1
+    grid = torch.stack((x, y), -1).permute(0, 2, 1, 3).reshape(B * K, M, 1, 2)
     values = functional.grid_sample(
         heat.reshape(B * K, 1, H, W), grid, "bilinear", "zeros", align_corners=True
     )

@@ -119,6 +119,40 @@ class MobileNetFpn(nn.Module):
             yield from block.parameters()
 
 
+class FirstMaps(nn.Module):
+    """MoveNet MultiPose's separable heads: a first estimate of heat, centre and offsets.
+
+    Each head is a depthwise 3x3, a 1x1 to 96 channels with ReLU, and a 1x1 to its maps.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heat, self.centre, self.regress = (_map_head(count) for count in (17, 1, 34))
+
+    def forward(self, p2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """P2 to heat (B, 17, H, W) and centre (B, 1, H, W) in [0, 1], regress (B, 34, H, W).
+
+        `regress` is joint minus cell, (y, x) of each joint, in cells.
+        """
+        return torch.sigmoid(self.heat(p2)), torch.sigmoid(self.centre(p2)), self.regress(p2)
+
+
+def _map_head(maps: int) -> nn.Sequential:
+    return nn.Sequential(*_separable(P2_CHANNELS, 96), nn.Conv2d(96, maps, 1))
+
+
+def load_movenet_heads(heads: FirstMaps, graph_path: Path) -> None:
+    """Copies MoveNet MultiPose's heatmap, center and regress heads.
+
+    Raises:
+        ArtefactError: if the graph has no such heads.
+    """
+    pairs = ((heads.heat, "heatmap"), (heads.centre, "center"), (heads.regress, "regress"))
+    for head, name in pairs:
+        targets = [module for module in head if isinstance(module, nn.Conv2d)]
+        _copy(targets, list(_convolutions(graph_path, name))[-len(targets) :], graph_path)
+
+
 def load_movenet(trunk: MobileNetFpn, graph_path: Path) -> None:
     """Copies the convolutions of MoveNet MultiPose up to its `feature` output into the trunk.
 
@@ -129,11 +163,14 @@ def load_movenet(trunk: MobileNetFpn, graph_path: Path) -> None:
         ArtefactError: if the graph has other convolutions than expected.
     """
     targets = [module for module in trunk.modules() if isinstance(module, nn.Conv2d)]
-    sources = list(_convolutions(graph_path, "feature"))
+    _copy(targets, list(_convolutions(graph_path, "feature")), graph_path)
+
+
+def _copy(targets: list[nn.Conv2d], sources: list[tuple[Any, Any]], graph_path: Path) -> None:
     if [tuple(t.weight.shape) for t in targets] != [weight.shape for weight, _ in sources]:
         raise ArtefactError(
-            f"{graph_path.name}: {len(sources)} convolutions before `feature` do not match the "
-            f"{len(targets)} of the MobileNetV2-FPN trunk; expected the MoveNet MultiPose graph"
+            f"{graph_path.name}: {len(sources)} convolutions do not match the {len(targets)} of "
+            f"the MobileNetV2-FPN network; expected the MoveNet MultiPose graph"
         )
     with torch.no_grad():
         for target, (weight, bias) in zip(targets, sources, strict=True):

@@ -7,10 +7,11 @@ import torch
 import typer
 
 from builders.networks.bottom_up import CompactBottomUp
-from builders.networks.mobilenet_fpn import load_movenet
+from builders.networks.mobilenet_fpn import load_movenet, load_movenet_heads
 from builders.training.loop import new_state, train
 from builders.training.recipe import Recipe, load_recipe
 from builders.training.sets import load_sets
+from builders.training.validation import validate
 
 
 def main(
@@ -28,7 +29,7 @@ def main(
     state = new_state(recipe, build(recipe, data))
     if (run / "checkpoint.pt").exists():
         state.load(run / "checkpoint.pt")
-    train(recipe, sets, state, run, lambda _network: {})
+    train(recipe, sets, state, run, lambda network: validate(network, data, recipe.validation))
 
 
 def build(recipe: Recipe, data: Path) -> CompactBottomUp:
@@ -37,6 +38,7 @@ def build(recipe: Recipe, data: Path) -> CompactBottomUp:
     network = CompactBottomUp(recipe.guide_channels, recipe.regression_channels)
     if recipe.start_weights is not None:
         load_movenet(network.trunk, data / recipe.start_weights)
+        load_movenet_heads(network.first, data / recipe.start_weights)
     return network
 
 

@@ -58,13 +58,17 @@ class TrainingState:
 
 
 def new_state(recipe: Recipe, network: CompactBottomUp) -> TrainingState:
-    """A fresh run: heads and trunk learn at their own rates, the early trunk not at all."""
+    """A fresh run: new heads and what came with start weights learn at their own rates.
+
+    The early trunk does not learn at all.
+    """
     early = {id(parameter) for parameter in network.trunk.early_parameters()}
     for parameter in network.trunk.early_parameters():
         parameter.requires_grad_(False)  # noqa: FBT003 - torch's signature
-    trunk = [p for p in network.trunk.parameters() if id(p) not in early]
-    inside = {id(parameter) for parameter in network.trunk.parameters()}
-    heads = [p for p in network.parameters() if id(p) not in inside]
+    started = [*network.trunk.parameters(), *network.first.parameters()]
+    trunk = [parameter for parameter in started if id(parameter) not in early]
+    inside = {id(parameter) for parameter in started}
+    heads = [parameter for parameter in network.parameters() if id(parameter) not in inside]
     groups = [
         {"params": heads, "lr": recipe.head_rate, "top": recipe.head_rate},
         {"params": trunk, "lr": recipe.trunk_rate, "top": recipe.trunk_rate},

@@ -56,6 +56,8 @@ class Recipe(_Frozen):
     sets: tuple[SetRecipe, ...]
     pasted: tuple[str, ...] = ()
     """Names of sets whose people are pasted into other pictures."""
+    validation: tuple[str, ...] = ()
+    """Labelled sets whose `val` split gives the accuracy curve."""
     teacher: TeacherLimits = TeacherLimits()
     augment: AugmentSettings = AugmentSettings()
     targets: TargetSettings = TargetSettings()

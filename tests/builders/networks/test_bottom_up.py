@@ -1,0 +1,122 @@
+import torch
+
+from builders.networks.bottom_up import BottomUpMaps, CompactBottomUp
+from builders.networks.bottom_up_decode import (
+    BottomUpGraph,
+    DecodeSettings,
+    PosesFromMaps,
+    peaks,
+)
+
+
+def test_maps_have_17_joints_one_centre_34_offsets_at_stride_4() -> None:
+    maps = CompactBottomUp(8, 8).eval()(torch.zeros(1, 3, 64, 96))
+    assert maps.heat.shape == (1, 17, 16, 24)
+    assert maps.centre.shape == (1, 1, 16, 24)
+    assert maps.offset.shape == (1, 34, 16, 24)
+
+
+def test_gradient_flows_into_every_parameter() -> None:
+    torch.manual_seed(0)
+    network = CompactBottomUp(8, 8)
+    maps = network(torch.randn(2, 3, 64, 64))
+    (
+        maps.heat.square().mean() + maps.centre.square().mean() + maps.offset.square().mean()
+    ).backward()
+    still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert still == []
+
+
+def test_parameters_of_the_shipped_size() -> None:
+    network = CompactBottomUp(32, 64)
+    heads = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("trunk"))
+    # First maps: depthwise 24*9, pointwise 24*96+96, outputs 96*n+n for n = 17, 1, 34.
+    first = 3 * (24 * 9 + 24 * 96 + 96) + 52 * 97
+    # Features: (24 + 52) * 4 + 24 + 32 = 360. Tied convolutions count once.
+    guide = 360 * 32 + 64 + 2 * 9 * 32 * 32 + 3 * (2 * (32 * 9 * 4 + 4) + 4 * 32) + 32 * 68 + 68
+    unit = 2 * 9 * 64 * 64 + 2 * (64 * 9 * 4 + 4) + 4 * 64
+    assert heads == first + guide + 428 * 64 + 128 + unit + 64 * 140 + 140
+
+
+def test_a_new_network_gives_the_first_estimate_with_offsets_as_x_y() -> None:
+    torch.manual_seed(0)
+    network = CompactBottomUp(8, 8).eval()
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        heat, centre, regress = network.first(network.trunk(pixels)[0])
+        maps = network(pixels)
+    assert (maps.heat - heat).abs().max() < 0.05
+    assert (maps.centre - centre).abs().max() < 0.05
+    # Offsets are cell minus joint, (x, y); the start weights give joint minus cell, (y, x).
+    assert (maps.offset[:, 0] + regress[:, 1]).abs().max() < 0.5
+    assert (maps.offset[:, 1] + regress[:, 0]).abs().max() < 0.5
+
+
+def planted_maps(joints: torch.Tensor, centre: tuple[int, int]) -> BottomUpMaps:
+    """One person: joints (17, 2) in cells, offsets known at its centre cell only."""
+    rows = torch.arange(24).view(24, 1)
+    columns = torch.arange(32).view(1, 32)
+    distance = (columns - joints[:, 0].view(-1, 1, 1)) ** 2 + (
+        rows - joints[:, 1].view(-1, 1, 1)
+    ) ** 2
+    heat = torch.exp(-distance / (2 * 1.5**2))[None]
+    x, y = centre
+    centre_map = torch.zeros(1, 1, 24, 32)
+    centre_map[0, 0, y, x] = 0.81
+    offset = torch.zeros(1, 34, 24, 32)
+    offset[0, :, y, x] = (torch.tensor([x, y]) - joints).flatten()
+    return BottomUpMaps(heat, centre_map, offset)
+
+
+def test_a_planted_person_is_decoded_to_canvas_pixels() -> None:
+    torch.manual_seed(3)
+    joints = torch.rand(17, 2) * torch.tensor([20.0, 14.0]) + 5
+    keypoints, scores = PosesFromMaps(DecodeSettings())(planted_maps(joints, (15, 12)))
+    expected = (joints + 0.5) * 4 - 0.5
+    # A parabola through a Gaussian's samples is biased by less than a tenth of a cell.
+    assert (keypoints[0, 0, :, :2] - expected).abs().max() < 0.1 * 4
+    heat = keypoints[0, 0, :, 2]
+    assert heat.min() > 0.75
+    assert torch.allclose(scores[0, 0], (0.81 * heat.mean()).sqrt(), atol=1e-5)
+
+
+def test_a_joint_without_a_peak_nearby_stays_where_the_offset_says() -> None:
+    torch.manual_seed(3)
+    joints = torch.rand(17, 2) * torch.tensor([20.0, 14.0]) + 5
+    maps = planted_maps(joints, (15, 12))
+    heat = maps.heat.clone()
+    heat[0, 4] = 0
+    keypoints, _ = PosesFromMaps(DecodeSettings())(BottomUpMaps(heat, maps.centre, maps.offset))
+    expected = (joints[4] + 0.5) * 4 - 0.5
+    assert torch.allclose(keypoints[0, 0, 4, :2], expected, atol=1e-3)
+    assert keypoints[0, 0, 4, 2] == 0
+
+
+def test_a_peak_beyond_the_radius_does_not_attract() -> None:
+    joints = torch.full((17, 2), 12.0)
+    joints[:8, 0] = 20.0  # 8 cells wide: radius is the least, two cells
+    maps = planted_maps(joints, (16, 12))
+    offset = maps.offset.clone()
+    offset[0, 0, 12, 16] += 3  # the first joint is regressed three cells off its peak
+    keypoints, _ = PosesFromMaps(DecodeSettings())(BottomUpMaps(maps.heat, maps.centre, offset))
+    assert torch.allclose(keypoints[0, 0, 0, 0], torch.tensor((17.0 + 0.5) * 4 - 0.5), atol=1e-3)
+
+
+def test_peaks_are_local_maxima_best_first() -> None:
+    maps = torch.zeros(1, 1, 8, 8)
+    maps[0, 0, 2, 3], maps[0, 0, 2, 4], maps[0, 0, 6, 6] = 0.9, 0.8, 0.5
+    values, cells = peaks(maps, 3)
+    assert values[0, 0, :2].tolist() == [torch.tensor(0.9).item(), 0.5]
+    assert cells[0, 0, :2].tolist() == [2 * 8 + 3, 6 * 8 + 6]
+
+
+def test_graph_takes_pixels_and_gives_thirty_finite_candidates() -> None:
+    torch.manual_seed(0)
+    graph = BottomUpGraph(CompactBottomUp(8, 8), DecodeSettings()).eval()
+    canvas = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        keypoints, scores = graph(canvas)
+    assert keypoints.shape == (2, 30, 17, 3)
+    assert scores.shape == (2, 30)
+    assert torch.isfinite(keypoints).all()
+    assert ((scores >= 0) & (scores <= 1)).all()
