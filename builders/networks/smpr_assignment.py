@@ -1,0 +1,164 @@
+"""Which SMPR locations learn which person; source: SMPR's released code.
+
+A location learns its first guess if it lies in the shrunk middle of a person's box whose size suits
+the level (FCOS); person score, refined pose and predicted OKS if, besides, its first guess already
+resembles somebody.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from builders.networks.smpr import JOINTS, STRIDES
+from builders.networks.smpr_decode import level_points
+from stream.errors import PoseError
+from stream.skeleton import COCO_17
+
+RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, float("inf")))
+"""Pixels: farthest box side from the location, by level."""
+RADIUS = 1.5
+"""Half the side of the shrunk middle, in strides (the paper calls it the side)."""
+SIMILAR = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Locations:
+    """All cells of all levels of one picture, P3 first."""
+
+    points: Tensor
+    """(P, 2) pixels."""
+    strides: Tensor
+    """(P,)."""
+    ranges: Tensor
+    """(P, 2)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmprTargets:
+    """What the locations of one picture learn."""
+
+    initial: Tensor
+    """(P,) bool: learn the first guess."""
+    refined: Tensor
+    """(P,) bool: learn person score, refined pose and OKS."""
+    similarity: Tensor
+    """(P,) OKS of the first guess with the person it resembles most."""
+    offset: Tensor
+    """(P, 34) joints minus location, in strides, of the person of `initial`."""
+    visible: Tensor
+    """(P, 34) 0 or 1."""
+
+
+def locations(sizes: list[tuple[int, int]], like: Tensor) -> Locations:
+    """The cells of levels with the given (height, width)."""
+    points = [
+        level_points(*size, stride, like) for size, stride in zip(sizes, STRIDES, strict=True)
+    ]
+    counts = torch.tensor([len(level) for level in points], device=like.device)
+    strides = torch.tensor(STRIDES, dtype=like.dtype, device=like.device)
+    ranges = torch.tensor(RANGES, dtype=like.dtype, device=like.device)
+    return Locations(
+        torch.cat(points),
+        strides.repeat_interleave(counts),
+        ranges.repeat_interleave(counts, 0),
+    )
+
+
+def boxes_of(joints: Tensor) -> Tensor:
+    """(G, 4) smallest boxes of the labelled joints; right and bottom less 1, as released.
+
+    Args:
+        joints: (G, 17, 3) x, y, label.
+
+    Raises:
+        PoseError: if a person has no labelled joint.
+    """
+    known = joints[:, :, 2:] > 0
+    if not bool(known.any(1).all()):
+        raise PoseError("SMPR learns from people with at least one labelled joint; drop the others")
+    low = joints[:, :, :2].masked_fill(~known, float("inf")).amin(1)
+    high = joints[:, :, :2].masked_fill(~known, float("-inf")).amax(1) - 1
+    return torch.cat((low, high), 1)
+
+
+def assign(where: Locations, joints: Tensor, areas: Tensor, first_guess: Tensor) -> SmprTargets:
+    """Targets of one picture.
+
+    Args:
+        where: its P locations.
+        joints: (G, 17, 3) pixels of the network's input, label above 0 for known.
+        areas: (G,) segment areas in those pixels squared.
+        first_guess: (P, 17, 2) initial poses in pixels (the paper says refined; FOLLOWS the code).
+    """
+    P = len(where.points)
+    if not len(joints):
+        nothing = where.points.new_zeros(P)
+        empty = where.points.new_zeros(P, 2 * JOINTS)
+        return SmprTargets(nothing > 0, nothing > 0, nothing, empty, empty)
+    initial, person = _suiting(where, boxes_of(joints))
+    similarity = similarities(joints, areas, first_guess)  # (G, P)
+    best = similarity.amax(0)
+    # A person's best location learns however little it resembles (least OKS 0).
+    chosen = (best >= SIMILAR) | (similarity == similarity.amax(1, keepdim=True)).any(0)
+    offset = joints[person, :, :2] - where.points[:, None]
+    visible = (joints[person, :, 2:] > 0).to(offset.dtype).expand(-1, -1, 2)
+    return SmprTargets(
+        initial,
+        initial & chosen,
+        best,
+        offset.flatten(1) / where.strides[:, None],
+        visible.flatten(1),
+    )
+
+
+def _suiting(where: Locations, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """(P,) whether some person suits a location; (P,) the smallest who does."""
+    x, y = where.points[:, :1], where.points[:, 1:]
+    left, top, right, bottom = boxes.t()[:, None]
+    farthest = torch.stack((x - left, y - top, right - x, bottom - y)).amax(0)  # (P, G)
+    suits = (farthest >= where.ranges[:, :1]) & (farthest <= where.ranges[:, 1:])
+    radius = where.strides[:, None] * RADIUS
+    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
+    inside = (x > torch.maximum(middle_x - radius, left)) & (
+        x < torch.minimum(middle_x + radius, right)
+    )
+    inside &= (y > torch.maximum(middle_y - radius, top)) & (
+        y < torch.minimum(middle_y + radius, bottom)
+    )
+    area = ((right - left + 1) * (bottom - top + 1)).expand_as(farthest)
+    smallest, person = area.masked_fill(~(suits & inside), float("inf")).min(1)
+    return smallest.isfinite(), person
+
+
+def similarities(joints: Tensor, areas: Tensor, poses: Tensor) -> Tensor:
+    """(G, P) OKS of every pose with every person, over the person's labelled joints.
+
+    Args:
+        joints: (G, 17, 3).
+        areas: (G,) scale squared.
+        poses: (P, 17, 2).
+    """
+    sigmas = torch.from_numpy(COCO_17.sigmas.copy()).to(poses)
+    known = (joints[:, :, 2] > 0).to(poses.dtype)  # (G, 17)
+    distance = (joints[:, None, :, :2] - poses[None]).square().sum(-1)  # (G, P, 17)
+    scale = 2 * areas[:, None] * (2 * sigmas).square()
+    similar = (-distance / scale[:, None]).exp() * known[:, None]
+    return similar.sum(-1) / known.sum(-1)[:, None]
+
+
+def heat_labels(joints: Tensor, height: int, width: int) -> Tensor:
+    """(height, width) labels of the stride-8 map: 0, or joint + 1; the last joint in a cell wins.
+
+    Args:
+        joints: (G, 17, 3) pixels.
+        height: of the map.
+        width: of the map.
+    """
+    labels = torch.zeros(height, width, dtype=torch.long, device=joints.device)
+    cells = ((joints[:, :, :2] - 4) / 8).round().long()
+    for person, joint in (joints[:, :, 2] > 0).nonzero().tolist():
+        x, y = cells[person, joint].tolist()
+        if 0 <= x < width and 0 <= y < height:
+            labels[y, x] = joint + 1
+    return labels
