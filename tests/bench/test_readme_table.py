@@ -1,0 +1,41 @@
+"""The table is what the files say, and nothing else of the README changes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bench.readme_table import BEGIN, BENCH, END, HEAD, replaced, table
+
+RUN = {
+    "measured": "2026-11-21",
+    "commit": "abc1234",
+    "hardware": "two cores",
+    "figures": [{"name": "Decoding", "value": 512.5, "unit": "frames/s"}],
+}
+
+
+def test_each_figure_becomes_a_row_with_its_evidence(tmp_path: Path) -> None:
+    (tmp_path / "decode.json").write_text(json.dumps(RUN), "utf-8")
+    evidence = "two cores; 2026-11-21, commit abc1234 | [decode.json](tests/bench/decode.json)"
+    assert table(tmp_path) == f"{HEAD}| Decoding | 512.5 frames/s | {evidence} |\n"
+
+
+def test_no_files_make_an_empty_table(tmp_path: Path) -> None:
+    assert table(tmp_path) == HEAD
+
+
+def test_only_what_stands_between_the_markers_changes() -> None:
+    assert replaced(f"a\n{BEGIN}old\n{END}\nz\n", "new\n") == f"a\n{BEGIN}new\n{END}\nz\n"
+
+
+def test_a_readme_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="numbers: begin"):
+        replaced("a\nz\n", "new\n")
+
+
+@pytest.mark.parametrize("path", sorted(BENCH.glob("*.json")), ids=lambda path: path.name)
+def test_every_committed_file_names_its_evidence(path: Path) -> None:
+    run = json.loads(path.read_text("utf-8"))
+    assert set(RUN) <= set(run)
+    assert all(set(figure) == {"name", "value", "unit"} for figure in run["figures"])
