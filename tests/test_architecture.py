@@ -52,7 +52,7 @@ OWNERS = {
     "torch": ("builders/*.py",),
     "redis": ("stream/sinks/redis_sink.py",),
     "prometheus_client": ("stream/metrics.py", "stream/metrics_server.py"),
-    "typer": (*COMMAND_LINE, "builders/*__main__.py"),
+    "typer": (*COMMAND_LINE, "builders/*.py"),
     "multiprocessing": ("stream/worker.py",),
     "threading": ("stream/worker.py", "stream/channel.py", "stream/metrics_server.py"),
     "concurrent": ("stream/worker.py",),
@@ -123,8 +123,13 @@ def _assert_none(found: Iterable[object]) -> None:
 
 
 def _declared(requirements: Iterable[str]) -> set[str]:
-    """Distribution names, lower case, of requirement lines."""
-    return {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in requirements}
+    """Distribution names of requirement lines."""
+    return {_normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in requirements}
+
+
+def _normal(name: str) -> str:
+    """The one spelling of a distribution's name (packaging specification, name normalisation)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _ninth_decile(lengths: list[int]) -> float:
@@ -218,7 +223,7 @@ def test_every_imported_package_is_declared() -> None:
         for file in ALL_FILES
         for found in imports(file)
         if found.top not in sys.stdlib_module_names and found.top not in PACKAGES
-        if not {name.lower() for name in owners.get(found.top, [])}
+        if not {_normal(name) for name in owners.get(found.top, [])}
         & (train if file.package == "builders" else run)
     )
 
