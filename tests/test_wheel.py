@@ -1,18 +1,17 @@
 """What a user gets: the wheel, installed into an empty environment away from this tree."""
 
-import os
-import shutil
-import subprocess
-import sys
-import venv
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.source_tree import PACKAGES, REPOSITORY, tracked_files
+from tests.bare_environment import (
+    BareEnvironment,
+    build_wheel,
+    new_environment,
+    packable_files,
+)
+from tests.source_tree import PACKAGES, REPOSITORY
 
 pytestmark = pytest.mark.slow
 
@@ -21,117 +20,72 @@ NEVER_INSTALLED = {"torch", "onnx", "onnxruntime", "matplotlib", "pytest", "tens
 """Distributions that the run-time set must do without."""
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """An environment with nothing but posestream and what it needs to run."""
-
-    folder: Path
-
-    @property
-    def site_packages(self) -> Path:
-        """Where pip put things."""
-        [found] = self.folder.glob("lib/python*/site-packages")
-        return found
-
-    def run(self, program: str, *arguments: str | Path) -> str:
-        """Output of a program of this environment, started far from the repository."""
-        command = [self.folder / "bin" / program, *arguments]
-        return _run(command, cwd=self.folder.parent)
-
-
-def _run(command: Sequence[str | Path], cwd: Path) -> str:
-    """Output of a command that must succeed; nothing of this test's environment reaches it."""
-    kept = {name: text for name, text in os.environ.items() if name.startswith(("PIP_", "HOME"))}
-    environment = {**kept, "PATH": os.defpath, "NO_COLOR": "1"}
-    done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, (
-        f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    )
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy: setuptools would pack what an older build left in the tree."""
-    copy, built = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
-    for path in tracked_files("--others", "--exclude-standard"):
-        target = copy / path.relative_to(REPOSITORY)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    _run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", built, copy], cwd=built)
-    [found] = built.glob("*.whl")
-    return found
+    """The wheel of this tree."""
+    return build_wheel(tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> BareEnvironment:
     """The wheel in a new environment, with its run-time requirements and no extra."""
-    folder = tmp_path_factory.mktemp("user") / "environment"
-    venv.create(folder, with_pip=True, symlinks=True)
-    made = Installed(folder)
-    made.run("pip", "install", "-q", "-c", REPOSITORY / "constraints.txt", wheel)
+    made = new_environment(tmp_path_factory.mktemp("user") / "environment")
+    made.install(wheel)
     return made
 
 
-@pytest.fixture(scope="module")
-def demo_installed(wheel: Path, installed: Installed) -> Installed:
-    """The same environment with the demo's clip."""
-    clip = f"posestream[demo] @ {wheel.as_uri()}"
-    installed.run("pip", "install", "-q", "-c", REPOSITORY / "constraints.txt", clip)
-    return installed
+def _names(wheel: Path) -> set[str]:
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+def _distributions(environment: BareEnvironment) -> set[str]:
+    folders = environment.site_packages.glob("*.dist-info")
+    return {folder.name.split("-")[0].lower() for folder in folders}
 
 
 def test_the_wheel_holds_exactly_the_files_of_the_three_packages(wheel: Path) -> None:
-    tracked = (
-        path.relative_to(REPOSITORY) for path in tracked_files("--others", "--exclude-standard")
-    )
-    expected = {path.as_posix() for path in tracked if path.parts[0] in PACKAGES}
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert packed == expected
-    assert {"stream/py.typed", "engines/py.typed", "builders/py.typed"} <= packed
-    assert any(name.startswith("stream/") and name.endswith(".schema.json") for name in packed)
-    assert any(name.startswith("engines/zoo/") and name.endswith("/model.onnx") for name in packed)
+    paths = [path.relative_to(REPOSITORY) for path in packable_files()]
+    packed = {name for name in _names(wheel) if ".dist-info/" not in name}
+    assert packed == {path.as_posix() for path in paths if path.parts[0] in PACKAGES}
+
+
+def test_the_wheel_holds_types_schema_and_models(wheel: Path) -> None:
+    names = _names(wheel)
+    assert {f"{package}/py.typed" for package in PACKAGES} <= names
+    assert "stream/result.schema.json" in names
+    assert any(name.startswith("engines/zoo/") and name.endswith("/model.onnx") for name in names)
 
 
 def test_the_wheel_carries_licence_and_notice(wheel: Path) -> None:
-    names = {name.rsplit("/", 1)[-1] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {"LICENSE", "NOTICE"} <= names
+    assert {"LICENSE", "NOTICE"} <= {name.rsplit("/", 1)[-1] for name in _names(wheel)}
 
 
-def test_the_run_time_set_is_small_and_has_no_torch(installed: Installed) -> None:
-    found = {
-        path.name.split("-")[0].lower() for path in installed.site_packages.glob("*.dist-info")
-    }
-    assert found & NEVER_INSTALLED == set()
-    sizes = (path.stat().st_size for path in installed.site_packages.rglob("*") if path.is_file())
-    assert sum(sizes) / 1e6 <= MAX_SITE_PACKAGES_MB
+def test_the_run_time_set_has_no_torch(installed: BareEnvironment) -> None:
+    assert _distributions(installed) & NEVER_INSTALLED == set()
 
 
-def test_nothing_else_becomes_importable(installed: Installed) -> None:
-    ours = {
-        path.name for path in installed.site_packages.glob("*") if path.name in _repository_names()
-    }
-    assert ours == set(PACKAGES)
+def test_the_run_time_set_is_small(installed: BareEnvironment) -> None:
+    assert installed.megabytes <= MAX_SITE_PACKAGES_MB
 
 
-def _repository_names() -> set[str]:
-    return {path.relative_to(REPOSITORY).parts[0] for path in tracked_files()}
+def test_nothing_else_of_the_tree_becomes_importable(installed: BareEnvironment) -> None:
+    ours = {path.relative_to(REPOSITORY).parts[0] for path in packable_files()}
+    assert ours & {path.name for path in installed.site_packages.iterdir()} == set(PACKAGES)
 
 
-def test_the_command_explains_itself(installed: Installed) -> None:
-    assert "run" in installed.run("posestream", "--help")
+def test_the_command_explains_itself(installed: BareEnvironment) -> None:
+    assert "posestream run demo" in installed.run("posestream", "--help")
 
 
-def test_the_shipped_models_are_found(installed: Installed) -> None:
+def test_the_shipped_models_are_found(installed: BareEnvironment) -> None:
     shipped = [path.parent.name for path in (REPOSITORY / "engines/zoo").glob("*/manifest.json")]
     listed = installed.run("posestream", "models", "list")
     assert shipped
     assert [name for name in shipped if name not in listed] == []
 
 
-def test_the_demo_runs(demo_installed: Installed, tmp_path: Path) -> None:
+def test_the_demo_runs(wheel: Path, installed: BareEnvironment, tmp_path: Path) -> None:
+    installed.install(f"posestream[demo] @ {wheel.as_uri()}")
     output = tmp_path / "demo.jsonl"
-    demo_installed.run("posestream", "run", "demo", "--max-frames", "20", "--output", output)
+    installed.run("posestream", "run", "demo", "--max-frames", "20", "--output", output)
     assert len(output.read_text("utf-8").splitlines()) == 20
