@@ -81,6 +81,14 @@ class OnePassEstimator:
         """The engines opened so far."""
         return tuple(engine.spec for engine in self._engines.values())
 
+    def prepare(self, width: int, height: int) -> EngineSpec:
+        """Opens the engine for frames of that size (pixels) now, so that no frame waits for it.
+
+        Raises:
+            EngineError: if it cannot be opened.
+        """
+        return self._engine(best_canvas(width, height, self._manifest.canvases)).spec
+
     def estimate(self, frames: Sequence[Frame]) -> list[FramePoses]:
         """See `Estimator.estimate`; frames of several sizes may be mixed.
 

@@ -27,6 +27,11 @@ class Channel(Generic[Item]):
         self._closed = False
         self._changed = Condition()
 
+    @property
+    def capacity(self) -> int:
+        """How many items may wait, or with `overtake`, keep their weight."""
+        return self._capacity
+
     def __len__(self) -> int:
         return len(self._items)
 

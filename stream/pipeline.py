@@ -21,6 +21,7 @@ from stream.errors import ConfigError, EngineError
 from stream.estimator import Estimator
 from stream.frame import Frame, FrameBatch, FrameResult, Outcome
 from stream.ingest.source import Source
+from stream.observer import Observer
 from stream.pose import FramePoses, TrackedPose
 from stream.sinks.sink import Sink
 
@@ -88,6 +89,8 @@ class Entry:
 
     frame: Frame
     outcome: Outcome | None = None
+    read_seconds: float = 0.0
+    """Monotonic time at which the frame left the decoder."""
     poses: FramePoses | None = None
     """Only with the outcome inferred."""
 
@@ -101,26 +104,6 @@ class FrameTracker(Protocol):
 
     def update(self, poses: FramePoses, pts_seconds: float) -> tuple[TrackedPose, ...]:
         """The people of the next frame with their track ids."""
-        ...
-
-
-class Observer(Protocol):
-    """Told what happens; must be quick, and safe to call from several threads."""
-
-    def frame_read(self, frame: Frame) -> None:
-        """A frame left the decoder."""
-        ...
-
-    def stage(self, stage: str, seconds: float) -> None:
-        """A stage took so long for one frame or batch."""
-        ...
-
-    def batch(self, size: int) -> None:
-        """So many frames went through the engine together."""
-        ...
-
-    def published(self, result: FrameResult) -> None:
-        """A frame met its outcome, and the sinks have it."""
         ...
 
 
@@ -147,16 +130,21 @@ class Run:
 def read_frames(run: Run) -> Iterator[Entry]:
     """Decodes until the source ends, enough frames are read, or a stop is asked for."""
     frames = iter(run.source.frames())
+    corrupt_packets = 0
     for read in count():
         if run.selection.ends_after(read):
             return
         started = run.clock.monotonic()
         frame = next(frames, None)
-        run.observer.stage("decode", run.clock.monotonic() - started)
+        now = run.clock.monotonic()
+        run.observer.stage("decode", now - started)
+        if run.source.corrupt_packets > corrupt_packets:
+            run.observer.packets_corrupt(run.source.corrupt_packets - corrupt_packets)
+            corrupt_packets = run.source.corrupt_packets
         if frame is None or run.stop.requested:
             return
         run.observer.frame_read(frame)
-        yield Entry(frame, run.selection.outcome(frame))
+        yield Entry(frame, run.selection.outcome(frame), now)
 
 
 class Grouper:
@@ -204,10 +192,13 @@ class EstimateStage:
         """
         if self._run.stop.requested:
             return _settled(group, Outcome.SKIPPED)
-        frames = tuple(entry.frame for entry in group if entry.outcome is None)
-        if not frames:
+        waiting = [entry for entry in group if entry.outcome is None]
+        if not waiting:
             return group
-        found = self._estimate(frames)
+        now = self._run.clock.monotonic()
+        for entry in waiting:
+            self._run.observer.stage("queue", now - entry.read_seconds)
+        found = self._estimate(tuple(entry.frame for entry in waiting))
         if found is None:
             return _settled(group, Outcome.FAILED)
         people = iter(found)

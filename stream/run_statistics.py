@@ -7,7 +7,7 @@ from stream.stage_times import StageTimes
 
 
 class RunStatistics:
-    """Implements `stream.pipeline.Observer` for one stream; constant memory.
+    """Implements `stream.observer.Observer` for one stream; constant memory.
 
     Each stage is told by one thread only, frames are read by one thread and published by one, so
     no lock is needed.
@@ -23,6 +23,7 @@ class RunStatistics:
         self._epoch_media_seconds = 0.0
         self.ledger = FrameLedger()
         self.stages: dict[str, StageTimes] = {}
+        self.corrupt_packets = 0
         self.poses = 0
         self.people_now = 0
         """People in the newest inferred frame."""
@@ -72,6 +73,13 @@ class RunStatistics:
 
     def batch(self, size: int) -> None:
         """See `Observer.batch`."""
+
+    def queue(self, queue: str, length: int, capacity: int) -> None:
+        """See `Observer.queue`."""
+
+    def packets_corrupt(self, count: int) -> None:
+        """See `Observer.packets_corrupt`."""
+        self.corrupt_packets += count
 
     def published(self, result: FrameResult) -> None:
         """See `Observer.published`."""

@@ -82,6 +82,7 @@ class _Line:
             for entry in read_frames(self.run):
                 if not self.decoded.put(entry):
                     return
+                self.run.observer.queue("decoded", len(self.decoded), self.decoded.capacity)
 
     def estimate(self) -> None:
         """Body of the estimate thread."""
@@ -92,6 +93,7 @@ class _Line:
             group = self._next_group(grouper)
             if group is not None:
                 self.settled.put(stage.settle(group))
+                run.observer.queue("settled", len(self.settled), self.settled.capacity)
         group = grouper.flush()
         if group is not None:
             self.settled.put(stage.settle(group))
