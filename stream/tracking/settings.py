@@ -1,0 +1,51 @@
+"""What can be set about tracking."""
+
+from dataclasses import dataclass
+
+from stream.errors import ConfigError
+from stream.tracking.smoothing import SmoothingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """When poses become tracks, when they match, when they are given up."""
+
+    start_score: float = 0.3
+    """Poses from here on may start a track; weaker ones only continue one."""
+    confirm_score: float = 0.4
+    """A pose from here on is a person at first sight and gets its id at once."""
+    confirm_hits: int = 2
+    """A weaker start is withheld until it was seen in so many frames in a row."""
+    min_similarity: float = 0.1
+    """Gate for strong poses, in [0, 1]."""
+    min_similarity_weak: float = 0.3
+    """Gate for weak poses."""
+    lost_seconds: float = 1.5
+    """How long a track waits for its person to come back."""
+    max_tracks: int = 256
+    """Bounds memory and time: beyond, the tracks that were not seen for longest are given up."""
+    smoothing: SmoothingSettings | None = None
+    """Smooths what leaves the tracker; association always sees the measured poses."""
+
+    def __post_init__(self) -> None:
+        """Refuses scores out of order and numbers without meaning."""
+        if not 0 <= self.start_score <= self.confirm_score <= 1:
+            raise ConfigError(f"expected 0 <= start_score <= confirm_score <= 1, got {self}")
+        if not (0 < self.min_similarity <= 1 and 0 < self.min_similarity_weak <= 1):
+            raise ConfigError(f"similarity gates must lie in (0, 1], got {self}")
+        if self.confirm_hits < 1 or self.max_tracks < 1 or not self.lost_seconds >= 0:
+            raise ConfigError(
+                f"expected confirm_hits and max_tracks >= 1 and lost_seconds >= 0, got {self}"
+            )
+
+
+def settings_for_model(
+    min_score: float, smoothing: SmoothingSettings | None = None
+) -> TrackerSettings:
+    """Settings for a model whose people have scores from `min_score` on.
+
+    Poses below, if the estimator hands them over, only continue tracks; those just above are
+    withheld until they are seen twice.
+    """
+    confirm_score = min_score + 0.15 * (1 - min_score)
+    return TrackerSettings(min_score, confirm_score, smoothing=smoothing)
