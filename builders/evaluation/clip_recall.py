@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from builders.evaluation.people import Floats, People, Predict, Rgb
+from builders.evaluation.people import Floats, People, PredictPicture
 from stream.errors import ConfigError
 from stream.oks import object_keypoint_similarity
+from stream.picture import Picture, picture_from_rgb
 from stream.skeleton import COCO_17
 
 MASK_SHARE_OF_BOX = 0.53
@@ -69,7 +70,7 @@ def read_teacher(path: Path) -> tuple[TeacherFrame, ...]:
 
 
 def evaluate_clip(
-    predict: Predict, clip: Path, teacher: tuple[TeacherFrame, ...], min_score: float = 0.0
+    predict: PredictPicture, clip: Path, teacher: tuple[TeacherFrame, ...], min_score: float = 0.0
 ) -> ClipRecall:
     """Runs `predict` on exactly the annotated frames of the clip and scores it.
 
@@ -80,7 +81,7 @@ def evaluate_clip(
 
 
 def find_people(
-    predict: Predict, clip: Path, teacher: tuple[TeacherFrame, ...]
+    predict: PredictPicture, clip: Path, teacher: tuple[TeacherFrame, ...]
 ) -> dict[int, People]:
     """People of each annotated frame of the clip, by frame index.
 
@@ -88,9 +89,7 @@ def find_people(
         ConfigError: if the clip ends before the last annotated frame.
     """
     wanted = {frame.index for frame in teacher}
-    found = {
-        index: predict(rgb) for index, rgb in _rgb_frames(clip, max(wanted)) if index in wanted
-    }
+    found = {index: predict(picture) for index, picture in _pictures(clip, wanted)}
     if missing := wanted - found.keys():
         raise ConfigError(
             f"clip {clip.name} has no decoded frame {min(missing)}: labels of another"
@@ -141,12 +140,14 @@ def _teacher_frame(frame: dict[str, Any]) -> TeacherFrame:
     )
 
 
-def _rgb_frames(clip: Path, last: int) -> Iterator[tuple[int, Rgb]]:
-    """Decoded frames 0 .. last."""
+def _pictures(clip: Path, wanted: set[int]) -> Iterator[tuple[int, Picture]]:
+    """The wanted decoded frames, counted from 0."""
     import av  # noqa: PLC0415 - until stream.ingest reads files
 
     with av.open(str(clip)) as container:
         for index, frame in enumerate(container.decode(video=0)):
-            if index > last:
+            if index > max(wanted):
                 return
-            yield index, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            if index in wanted:
+                rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                yield index, picture_from_rgb(rgb)

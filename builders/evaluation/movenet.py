@@ -23,10 +23,10 @@ class MoveNetMultiPose:
         """People of an (H, W, 3) picture: keypoints (N, 17, 3) in its pixels, scores (N,)."""
         place = _placed(rgb.shape[1], rgb.shape[0], self._long_side)
         canvas = to_canvas(picture_from_rgb(rgb), place)
-        return decode(self._graph(canvas[None].astype(np.int32))[0], place)
+        return multipose_people(self._graph(canvas[None].astype(np.int32))[0], place)
 
 
-def decode(rows: Floats, place: Letterbox) -> People:
+def multipose_people(rows: Floats, place: Letterbox) -> People:
     """(6, 56) rows of 17 x (y, x, score), box, score in shares of the canvas, to source pixels.
 
     Rows that the network left empty (score 0) are no people.

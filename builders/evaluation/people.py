@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from stream.errors import SourceError
 from stream.estimator import Estimator
 from stream.frame import Frame
-from stream.picture import Picture, picture_from_rgb
-from stream.pose import FramePoses, Pose
+from stream.picture import Picture, picture_from_rgb, to_rgb
+from stream.pose import Pose
 
 Rgb = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -21,6 +21,9 @@ People = tuple[Floats, Floats]
 
 Predict = Callable[[Rgb], People]
 """An (H, W, 3) RGB picture in, its people out."""
+
+PredictPicture = Callable[[Picture], People]
+"""A decoded picture in, its people out: spares video frames the way over RGB and back."""
 
 
 def read_rgb(path: Path) -> Rgb:
@@ -43,12 +46,22 @@ def people_of(poses: tuple[Pose, ...]) -> People:
     return np.stack(keypoints).astype(np.float32), np.array([p.score for p in poses], np.float32)
 
 
-def estimate_picture(estimator: Estimator, picture: Picture) -> FramePoses:
-    """All people of a single picture."""
-    frame = Frame("evaluation", 0, 0, pts_seconds=0.0, capture_seconds=0.0, picture=picture)
-    return estimator.estimate([frame])[0]
-
-
 def predict_with(estimator: Estimator) -> Predict:
     """An estimator behind the form that evaluation takes."""
-    return lambda rgb: people_of(estimate_picture(estimator, picture_from_rgb(rgb)).poses)
+    of_picture = predict_pictures_with(estimator)
+    return lambda rgb: of_picture(picture_from_rgb(rgb))
+
+
+def predict_pictures_with(estimator: Estimator) -> PredictPicture:
+    """An estimator behind the form that evaluation of clips takes."""
+
+    def predict(picture: Picture) -> People:
+        frame = Frame("evaluation", 0, 0, pts_seconds=0.0, capture_seconds=0.0, picture=picture)
+        return people_of(estimator.estimate([frame])[0].poses)
+
+    return predict
+
+
+def on_pictures(predict: Predict) -> PredictPicture:
+    """What sees RGB, for decoded pictures."""
+    return lambda picture: predict(to_rgb(picture))

@@ -12,6 +12,7 @@ from builders.evaluation.clip_recall import (
 )
 from builders.evaluation.people import Floats, People
 from stream.errors import ConfigError
+from stream.picture import Picture
 
 NOBODY: People = (np.zeros((0, 17, 3), np.float32), np.zeros(0, np.float32))
 
@@ -72,13 +73,13 @@ def test_only_annotated_frames_are_shown(shared_data: Path) -> None:
     teacher = read_teacher(shared_data / f"labelled/video_pseudo/{name}.json")[:3]
     shapes: list[tuple[int, ...]] = []
 
-    def nobody(rgb: np.ndarray) -> People:
-        shapes.append(rgb.shape)
+    def nobody(picture: Picture) -> People:
+        shapes.append(picture.y.shape)
         return NOBODY
 
     found = find_people(nobody, shared_data / f"videos/{name}.mp4", teacher)
     assert list(found) == [0, 4, 8]
-    assert shapes == [(270, 480, 3)] * 3
+    assert shapes == [(270, 480)] * 3
 
 
 def test_labels_beyond_the_end_of_the_clip_are_refused(shared_data: Path) -> None:

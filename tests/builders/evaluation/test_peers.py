@@ -6,7 +6,8 @@ import pytest
 from builders.evaluation.cascade import Cascade, decode_boxes
 from builders.evaluation.clip_recall import evaluate_clip, read_teacher
 from builders.evaluation.coco_eval import evaluate, labelled_set
-from builders.evaluation.movenet import MoveNetMultiPose, decode
+from builders.evaluation.movenet import MoveNetMultiPose, multipose_people
+from builders.evaluation.people import on_pictures
 from stream.geometry import letterbox
 
 pytest.importorskip("onnxruntime")
@@ -16,7 +17,7 @@ def test_movenet_rows_become_source_pixels_and_empty_rows_vanish() -> None:
     rows = np.zeros((6, 56), np.float32)
     rows[2, :51] = np.tile([0.5, 0.25, 0.9], 17)
     rows[2, 55] = 0.7
-    keypoints, scores = decode(rows, letterbox(512, 512, 256, 256))
+    keypoints, scores = multipose_people(rows, letterbox(512, 512, 256, 256))
     np.testing.assert_allclose(scores, [0.7])
     assert keypoints.shape == (1, 17, 3)
     np.testing.assert_allclose(keypoints[0, 0], [128.5, 256.5, 0.9], atol=1e-4)
@@ -61,5 +62,7 @@ def test_the_teacher_finds_its_own_people_in_a_clip(shared_data: Path) -> None:
     )
     name = "store_aisle_480x270_h264"
     labels = read_teacher(shared_data / f"labelled/video_pseudo/{name}.json")
-    score = evaluate_clip(teacher, shared_data / f"videos/{name}.mp4", labels, min_score=0.35)
+    score = evaluate_clip(
+        on_pictures(teacher), shared_data / f"videos/{name}.mp4", labels, min_score=0.35
+    )
     assert score.found >= 0.95 * score.people

@@ -1,0 +1,72 @@
+"""`python -m builders.evaluation`: how good is a model, beside its peers."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from builders.evaluation.report import (
+    as_markdown,
+    evaluate_systems,
+    movenet_systems,
+    our_system,
+)
+from engines.artefact import Artefact
+from engines.estimator import OnePassEstimator
+from engines.open_engine import EngineName, open_engine
+from engines.zoo_models import find_model
+from stream.clock import SystemClock
+from stream.errors import PoseStreamError
+
+AP_MIN_SCORE = 0.02
+"""Average precision wants the weak people too."""
+
+
+def main(
+    model: Annotated[str, typer.Option(help="Name in the zoo, or a model folder.")],
+    shared: Annotated[Path, typer.Option(help="Folder with labelled/, videos/ and weights/.")],
+    out: Annotated[Path, typer.Option("--json", help="File for all figures.")],
+    threads: Annotated[int, typer.Option(help="Threads of each engine.")] = 1,
+    engine: Annotated[EngineName, typer.Option(help="Engine of the model.")] = EngineName.AUTO,
+) -> None:
+    """Evaluates a model and MoveNet MultiPose on the same pictures and clips."""
+    try:
+        artefact = find_model(model)
+        with_estimator(artefact, shared, out, threads, engine)
+    except PoseStreamError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def with_estimator(
+    artefact: Artefact, shared: Path, out: Path, threads: int, engine: EngineName
+) -> None:
+    """Evaluates, writes the figures and shows the table."""
+    estimator = OnePassEstimator(
+        with_weak_people(artefact),
+        lambda canvas: open_engine(artefact, engine=engine, canvas=canvas, threads=threads),
+        clock=SystemClock(),
+    )
+    try:
+        ours = our_system(estimator, artefact.manifest.thresholds.min_score)
+        systems = (ours, *movenet_systems(shared, threads))
+        report = evaluate_systems(systems, shared, lambda text: typer.echo(text, err=True))
+        engines = sorted({f"{s.engine} {s.version} {s.precision}" for s in estimator.engine_specs})
+    finally:
+        estimator.close()
+    thresholds = {system.name: system.min_score for system in systems}
+    content = {"engines": engines, "min_score_on_clips": thresholds, "figures": report}
+    out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    typer.echo(as_markdown(report))
+
+
+def with_weak_people(artefact: Artefact) -> Artefact:
+    """The model with the low threshold of average precision."""
+    thresholds = artefact.manifest.thresholds.model_copy(update={"min_score": AP_MIN_SCORE})
+    manifest = artefact.manifest.model_copy(update={"thresholds": thresholds})
+    return Artefact(artefact.folder, manifest)
+
+
+if __name__ == "__main__":
+    typer.run(main)
