@@ -82,7 +82,11 @@ def _level(maps: SmprMaps, level: int, stride: int, most: int) -> tuple[Tensor, 
     poses = offset + points.repeat(1, JOINTS)
     best = score.topk(min(most, H * W), 1).indices
     poses = poses.gather(1, best[..., None].expand(-1, -1, 2 * JOINTS))
-    return poses.reshape(len(poses), -1, JOINTS, 2), person.gather(1, best), score.gather(1, best)
+    return (
+        poses.reshape(poses.shape[0], -1, JOINTS, 2),
+        person.gather(1, best),
+        score.gather(1, best),
+    )
 
 
 def mirrored_back(found: SmprCandidates, width: int) -> SmprCandidates:

@@ -86,7 +86,7 @@ def targets_of(
     guess = flat(maps.initial).detach()
     where = locations(sizes, guess)
     poses = guess * where.strides[:, None] + where.points.repeat(1, JOINTS)
-    poses = poses.reshape(len(poses), -1, JOINTS, 2)
+    poses = poses.reshape(poses.shape[0], -1, JOINTS, 2)
     people = zip(joints, areas, poses, strict=True)
     return [assign(where, points, area, pose) for points, area, pose in people]
 
