@@ -1,0 +1,222 @@
+"""Every command and option of `posestream`.
+
+Bodies import what they run, so that `--help` and completion answer at once.
+"""
+# ruff: noqa: PLC0415 - see above
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+DEFAULT_MODEL = "bottom_up"
+
+app = typer.Typer(
+    name="posestream",
+    help="Streaming human-pose analytics: video in; tracked skeletons, events and health out.",
+    epilog="Try it: posestream run demo",
+    no_args_is_help=True,
+    # A traceback is for bugs only, and then the plain one: rich's would show local variables.
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _examples(*lines: str) -> str:
+    """A help text's end, line by line."""
+    return "\n".join(("[bold]Examples[/bold]", *lines))
+
+
+RUN_EXAMPLES = _examples(
+    "[dim]# the clip that comes along, into demo.jsonl and demo.mp4[/dim]",
+    "posestream run demo",
+    "[dim]# skeletons of a file, one line of JSON a frame[/dim]",
+    "posestream run walk.mp4 --output walk.jsonl",
+    "[dim]# see them[/dim]",
+    "posestream run walk.mp4 --annotate walk_people.mp4",
+    "[dim]# a camera into Redis, with metrics[/dim]",
+    "posestream run rtsp://HOST/PATH --output redis://HOST/0 --metrics-port 9100",
+    "[dim]# into another program[/dim]",
+    "posestream run walk.mp4 --output - --quiet | jq '.poses | length'",
+)
+MODELS_EXAMPLES = _examples("posestream models list", "posestream models show bottom_up --json")
+DOCTOR_EXAMPLES = _examples(
+    "posestream doctor",
+    "[dim]# as data, for a bug report[/dim]",
+    "posestream doctor --json",
+)
+VERSION_EXAMPLES = _examples("posestream version")
+
+models_app = typer.Typer(
+    no_args_is_help=True, help="The models that posestream can run.", epilog=MODELS_EXAMPLES
+)
+app.add_typer(models_app, name="models")
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    from engines.zoo_models import list_models
+
+    return [model.name for model in list_models() if model.name.startswith(incomplete)]
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - Typer's callback signature
+    if value:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def posestream(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Same as version."),
+    ] = False,
+) -> None:
+    """The options before any command."""
+
+
+@app.command(epilog=RUN_EXAMPLES)
+def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signature
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A video file, a folder of pictures, rtsp://…, a webcam (/dev/video0), or "
+            "[bold]demo[/bold].",
+            show_default=False,
+            metavar="SOURCE",
+        ),
+    ],
+    *,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            help="Name or folder of a model.",
+            autocompletion=_complete_model,
+            metavar="NAME",
+        ),
+    ] = DEFAULT_MODEL,
+    engine: Annotated[
+        Literal["auto", "openvino", "onnxruntime"],
+        typer.Option(help="What runs the model; auto takes the fastest that works."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(help="Arithmetic; auto takes the fastest the engine has here."),
+    ] = "auto",
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="FILE.jsonl, - (standard output) or redis://HOST/DB; may be given several times.",
+            show_default=False,
+            metavar="WHERE",
+        ),
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Write the video with the people drawn in.", metavar="OUT.mp4"),
+    ] = None,
+    stride: Annotated[int, typer.Option(min=1, help="Infer every N-th frame.", metavar="N")] = 1,
+    max_frames: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop after N frames.", show_default=False, metavar="N"),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Serve Prometheus metrics at this port.",
+            show_default=False,
+            metavar="PORT",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of the engine; all cores without it.", metavar="N"),
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Frames in one call of the engine.", metavar="N")
+    ] = 1,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Smooth the keypoints of each track (One Euro).")
+    ] = False,
+    runner: Annotated[
+        Literal["inline", "concurrent"],
+        typer.Option(help="One readable loop, or decoding beside inference; same results."),
+    ] = "concurrent",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Find and track the people in a video.
+
+    Without --output and --annotate only the summary is shown; [bold]demo[/bold] then writes
+    demo.jsonl and demo.mp4. Exit code: 0 done, 1 failed or interrupted, 2 wrong use.
+    """
+    from stream.commands.run_command import run_command
+    from stream.commands.run_settings import RunSettings
+
+    settings = RunSettings(
+        source=source,
+        model=model,
+        engine=engine,
+        precision=precision,
+        outputs=tuple(output or ()),
+        annotate=annotate,
+        stride=stride,
+        max_frames=max_frames,
+        metrics_port=metrics_port,
+        threads=threads,
+        batch=batch,
+        smooth=smooth,
+        runner=runner,
+        quiet=quiet,
+    )
+    raise typer.Exit(run_command(settings))
+
+
+@models_app.command("list", epilog=MODELS_EXAMPLES)
+def list_(*, as_json: JsonFlag = False) -> None:
+    """List the models that come with posestream."""
+    from stream.commands.models import models_json, print_models
+
+    typer.echo(models_json()) if as_json else print_models()
+
+
+@models_app.command(epilog=MODELS_EXAMPLES)
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name or folder of a model.", autocompletion=_complete_model, metavar="NAME"
+        ),
+    ],
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a model is, how it was trained and how well it does."""
+    from stream.commands.models import model_json, print_model
+
+    typer.echo(model_json(name)) if as_json else print_model(name)
+
+
+@app.command(epilog=DOCTOR_EXAMPLES)
+def doctor(*, as_json: JsonFlag = False) -> None:
+    """Tell what this machine can do, what is missing and how to mend it (about 5 seconds).
+
+    Exit code 1 if posestream cannot run here.
+    """
+    from stream.commands.doctor import doctor_command
+
+    raise typer.Exit(doctor_command(as_json=as_json))
+
+
+@app.command(epilog=VERSION_EXAMPLES)
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed_version
+
+    typer.echo(f"posestream {installed_version('posestream')}")

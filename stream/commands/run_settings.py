@@ -1,0 +1,58 @@
+"""What the user asked `posestream run` for, checked as far as words go."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from stream.errors import ConfigError
+
+DEMO = "demo"
+DEMO_OUTPUT = "demo.jsonl"
+DEMO_VIDEO = "demo.mp4"
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The options of `posestream run`, one field each; see `stream/commands/app.py`."""
+
+    source: str
+    model: str
+    engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    outputs: tuple[str, ...] = ()
+    annotate: Path | None = None
+    stride: int = 1
+    max_frames: int | None = None
+    metrics_port: int | None = None
+    threads: int | None = None
+    batch: int = 1
+    smooth: bool = False
+    runner: Literal["inline", "concurrent"] = "concurrent"
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses the same output twice, and an output on top of the source."""
+        places = [output for output in self.outputs if output == STDOUT or "://" in output]
+        files = [Path(output) for output in self.outputs if output not in places]
+        files += [self.annotate] if self.annotate else []
+        names = [*places, *(str(file.resolve()) for file in files)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"two outputs go to {twice[0]}; give each its own name")
+        if "://" not in self.source and str(Path(self.source).resolve()) in names:
+            raise ConfigError(
+                f"the output {self.source} is the source itself and would replace it; choose "
+                "another name"
+            )
+
+    def with_demo_outputs(self) -> "RunSettings":
+        """For the demo without any output: its results and its video, so there is something."""
+        if self.source != DEMO or self.outputs or self.annotate:
+            return self
+        return replace(self, outputs=(DEMO_OUTPUT,), annotate=Path(DEMO_VIDEO))
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Where results go, as the user wrote it."""
+        return (*self.outputs, *([str(self.annotate)] if self.annotate else []))
