@@ -22,7 +22,7 @@ class AugmentSettings:
     """Ranges of the random view; sizes in pixels."""
 
     canvas: int = 256
-    person_px: tuple[float, float] = (36.0, 260.0)
+    person_px: tuple[float, float] = (30.0, 220.0)
     """Larger box side of the person in focus, on the canvas (log-uniform)."""
     min_cover: float = 0.8
     """The picture's long side fills at least this share of the canvas."""
@@ -31,8 +31,9 @@ class AugmentSettings:
     """Standard deviation; clipped at 30 degrees."""
     camera: float = 0.3
     """Probability of each kind of camera fault."""
-    paste: float = 0.4
+    paste: float = 0.1
     """Probability that people are pasted into the view."""
+    most_pasted: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,14 +113,15 @@ def _moved(person: Person, matrix: NDArray[np.float64], canvas: int) -> Person:
     keypoints = person.keypoints.copy()
     keypoints[:, :2] = keypoints[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     outside = ((keypoints[:, :2] < 0) | (keypoints[:, :2] > canvas - 1)).any(1)
-    # A joint beyond the border stays a target of the offsets only if the person is mostly inside.
+    known = keypoints[:, 2] > 0
+    # As at the border of a real picture, what lies outside has no label; the centre moves inward.
+    keypoints[outside, 2] = 0
+    few = int((known & ~outside).sum()) < 3
     x, y, w, h = person.box
     corners = np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]])
     corners = corners @ matrix[:, :2].T + matrix[:, 2]
     box = np.concatenate([corners.min(0), np.ptp(corners, axis=0)]).astype(np.float32)
-    known = keypoints[:, 2] > 0
-    lost = int((known & outside).sum()) > 0.5 * max(int(known.sum()), 1)
-    return replace(person, keypoints=keypoints, box=box, ignored=person.ignored or lost)
+    return replace(person, keypoints=keypoints, box=box, ignored=person.ignored or few)
 
 
 def _renamed(person: Person) -> Person:

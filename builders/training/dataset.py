@@ -72,7 +72,7 @@ class Examples(IterableDataset[Example]):
         """One augmented view of a picture, with pasted people at times."""
         view = random_view(read_rgb(label), label, self._augment, rng)
         if self._pasted and rng.random() < self._augment.paste:
-            for _ in range(int(rng.integers(1, 4))):
+            for _ in range(int(rng.integers(1, self._augment.most_pasted + 1))):
                 other = self._pasted[int(rng.integers(len(self._pasted)))]
                 view = paste(view, random_view(read_rgb(other), other, self._augment, rng))
         pixels = camera_faults(view.pixels, self._augment.camera, rng)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -69,10 +70,12 @@ def new_state(recipe: Recipe, network: CompactBottomUp) -> TrainingState:
     trunk = [parameter for parameter in started if id(parameter) not in early]
     inside = {id(parameter) for parameter in started}
     heads = [parameter for parameter in network.parameters() if id(parameter) not in inside]
-    groups = [
-        {"params": heads, "lr": recipe.head_rate, "top": recipe.head_rate},
-        {"params": trunk, "lr": recipe.trunk_rate, "top": recipe.trunk_rate},
+    groups: list[dict[str, Any]] = [
+        {"params": heads, "lr": recipe.head_rate, "top": recipe.head_rate, "start": 0}
     ]
+    for parameter in trunk:
+        top = recipe.trunk_rate * _root_mean_square(parameter)
+        groups.append({"params": [parameter], "lr": 0.0, "top": top, "start": recipe.head_steps})
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network).eval()
     return TrainingState(network, averaged, torch.optim.Adam(groups), 0, [])
@@ -121,17 +124,20 @@ def train_step(recipe: Recipe, state: TrainingState, batch: Example) -> dict[str
     return {"loss": total.item(), **parts}
 
 
+def _root_mean_square(parameter: nn.Parameter) -> float:
+    """Folded batch norms leave weights of very unequal size: each learns relative to its own."""
+    return float(parameter.detach().square().mean().sqrt().clamp(min=1e-4))
+
+
 def set_rates(recipe: Recipe, state: TrainingState) -> None:
-    """Warm-up, then half a cosine; the trunk joins after `head_steps`."""
-    heads, trunk = state.optimizer.param_groups
-    done = state.step / recipe.steps
-    cosine = 0.5 * (1 + math.cos(math.pi * done)) + 0.01
-    heads["lr"] = heads["top"] * cosine * min(1.0, (state.step + 1) / recipe.warmup_steps)
-    since = state.step - recipe.head_steps
-    trunk["lr"] = trunk["top"] * cosine * min(1.0, max(0.0, since / recipe.warmup_steps))
-    learns = since >= 0
-    for parameter in trunk["params"]:
-        parameter.requires_grad_(learns)
+    """Warm-up, then half a cosine; each group joins at its `start`."""
+    cosine = 0.5 * (1 + math.cos(math.pi * state.step / recipe.steps)) + 0.01
+    for group in state.optimizer.param_groups:
+        since = state.step - group["start"]
+        warm = min(1.0, max(0.0, (since + 1) / recipe.warmup_steps))
+        group["lr"] = group["top"] * cosine * warm
+        for parameter in group["params"]:
+            parameter.requires_grad_(since >= 0)
 
 
 def normalised(pixels: Tensor) -> Tensor:

@@ -48,7 +48,8 @@ class Recipe(_Frozen):
     """Steps at the beginning in which the trunk stands still."""
     warmup_steps: int = 100
     head_rate: float = 1e-3
-    trunk_rate: float = 1e-4
+    trunk_rate: float = 2e-4
+    """Of what came with start weights, relative to the root mean square of each tensor."""
     ema_decay: float = 0.998
     checkpoint_every: int = 250
     evaluate_every: int = 1000

@@ -14,6 +14,9 @@ from builders.training.labels import JOINTS, Person
 
 Map = NDArray[np.float32]
 
+MIN_EXTENT_CELLS = 6.0
+"""Of a person's sides in the weight of its offsets: three face joints must not outweigh a body."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetSettings:
@@ -21,7 +24,7 @@ class TargetSettings:
 
     stride: int = 4
     heat_sigma: float = 1.5
-    centre_sigma: float = 2.5
+    centre_sigma: float = 2.0
     offset_radius: int = 3
     """Offsets are learnt on cells [c - r, c + r) about a person's centre."""
     background_weight: float = 0.1
@@ -142,7 +145,7 @@ def _draw_offsets(maps: tuple[Map, Map, Map], cells: Map, settings: TargetSettin
     rows = np.arange(max(0, y - r), min(H, y + r))
     columns = np.arange(max(0, x - r), min(W, x + r))
     known = cells[:, 2] > 0
-    extent = np.maximum(np.ptp(cells[known, :2], axis=0), 2.0) * settings.stride
+    extent = np.maximum(np.ptp(cells[known, :2], axis=0), MIN_EXTENT_CELLS) * settings.stride
     area = float(extent[0] * extent[1])
     gy, gx = np.meshgrid(rows, columns, indexing="ij")
     mine = area < owner_area[gy, gx]

@@ -92,14 +92,29 @@ def test_a_joint_without_a_peak_nearby_stays_where_the_offset_says() -> None:
     assert keypoints[0, 0, 4, 2] == 0
 
 
-def test_a_peak_beyond_the_radius_does_not_attract() -> None:
+def test_a_peak_far_beyond_the_radius_does_not_attract() -> None:
     joints = torch.full((17, 2), 12.0)
-    joints[:8, 0] = 20.0  # 8 cells wide: radius is the least, two cells
+    joints[:8, 0] = 20.0  # 8 cells wide: sigma is the least, two cells
     maps = planted_maps(joints, (16, 12))
     offset = maps.offset.clone()
-    offset[0, 0, 12, 16] += 3  # the first joint is regressed three cells off its peak
+    offset[0, 0, 12, 16] += 6  # three sigmas: exp(-4.5) of the heat is below the least attraction
     keypoints, _ = PosesFromMaps(DecodeSettings())(BottomUpMaps(maps.heat, maps.centre, offset))
-    assert torch.allclose(keypoints[0, 0, 0, 0], torch.tensor((17.0 + 0.5) * 4 - 0.5), atol=1e-3)
+    assert torch.allclose(keypoints[0, 0, 0, 0], torch.tensor((14.0 + 0.5) * 4 - 0.5), atol=1e-3)
+
+
+def test_a_strong_peak_wins_over_a_weak_one_that_is_nearer() -> None:
+    torch.manual_seed(3)
+    joints = torch.rand(17, 2) * torch.tensor([20.0, 14.0]) + 5
+    joints[0] = torch.tensor([10.0, 6.0])
+    maps = planted_maps(joints, (15, 12))
+    offset = maps.offset.clone()
+    offset[0, 0, 12, 15] -= 1.5  # regressed right of the true peak, near a weak one
+    heat = maps.heat.clone()
+    heat[0, 0] = 0
+    heat[0, 0, 6, 10], heat[0, 0, 6, 12] = 0.9, 0.1
+    keypoints, _ = PosesFromMaps(DecodeSettings())(BottomUpMaps(heat, maps.centre, offset))
+    assert abs(keypoints[0, 0, 0, 0].item() - (10.5 * 4 - 0.5)) < 2.0
+    assert keypoints[0, 0, 0, 2].item() > 0.85
 
 
 def test_peaks_are_local_maxima_best_first() -> None:
