@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from stream.errors import ConfigError, SinkError
-from stream.frame import FrameResult
+from stream.frame import FrameResult, Outcome
 from stream.geometry import letterbox
 from stream.sinks.overlay import Rgb, annotated
 from stream.sinks.partial_file import PartialFile
@@ -51,7 +51,8 @@ class AnnotatedVideoSink:
 
     A later frame of another size is scaled into the first size, with black bars where the shape
     differs. Odd sizes grow by one row or column (H.264 4:2:0 has even sizes). Frames that were not
-    inferred are shown plain with a note. Written as `FILE.partial` until `close`.
+    inferred are shown plain with a note, dropped ones not at all. Written as `FILE.partial` until
+    `close`.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
@@ -78,6 +79,8 @@ class AnnotatedVideoSink:
         """See `Sink.publish`."""
         if not self._is_open:
             raise closed_error(str(self._file.final))
+        if result.outcome is Outcome.DROPPED:
+            return  # its pixels are gone (`stream/worker.py`); the frame before stays on screen
         rgb = annotated(result)
         try:
             if self._writer is None:

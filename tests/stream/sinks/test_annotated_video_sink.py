@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stream.errors import ConfigError, SinkError
+from stream.frame import Outcome
 from stream.picture import picture_from_rgb
 from stream.sinks.annotated_video_sink import AnnotatedVideoSink, even_size, fit
 from tests.results import grey, result_of, standing_person
@@ -24,6 +25,15 @@ def test_every_frame_keeps_its_own_time(tmp_path: Path) -> None:
         sink.publish(result_of(index, standing_person(), pts_seconds=pts_seconds))
     sink.close()
     assert frame_times(path) == pytest.approx(times, abs=1e-6)
+
+
+def test_a_dropped_frame_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    sink = AnnotatedVideoSink(path)
+    for index, outcome in enumerate((Outcome.INFERRED, Outcome.DROPPED, Outcome.SKIPPED)):
+        sink.publish(result_of(index, outcome=outcome))
+    sink.close()
+    assert frame_times(path) == pytest.approx([0, 2 / 25])
 
 
 def test_the_video_is_h264_in_420_without_sound_and_says_its_colours(tmp_path: Path) -> None:
