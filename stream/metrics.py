@@ -1,0 +1,210 @@
+"""Every Prometheus metric of posestream; declared once, in one registry that is handed in.
+
+Base units; `_total` counts; labels are bounded (stream, outcome, stage, queue, sink), never an
+address, a person or a path. Every outcome starts at 0, so that rates exist before the first event.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from stream.frame import Outcome
+
+PREFIX = "posestream"
+
+AGE_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
+STAGE_BUCKETS_SECONDS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+)  # fmt: skip
+BATCH_BUCKETS_FRAMES = (1, 2, 4, 8, 16, 32, 64)
+RATIO_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+
+
+class Stage(StrEnum):
+    """Where the time of a frame or batch goes."""
+
+    DECODE = "decode"
+    PRE = "pre"
+    QUEUE = "queue"
+    INFER = "infer"
+    POST = "post"
+    TRACK = "track"
+    PUBLISH = "publish"
+
+
+class Delivery(StrEnum):
+    """What became of a result at a sink."""
+
+    ACKED = "acked"
+    FAILED = "failed"
+
+
+class Metrics:
+    """The metrics of one process. Safe to use from several threads.
+
+    Series of a stream live from `open_stream` to `close_stream`; whoever opens a stream closes it.
+    """
+
+    def __init__(self, registry: CollectorRegistry, version: str) -> None:
+        """Declares all metrics in `registry`; `version` is that of posestream."""
+        self._declare_streams(registry)
+        self._declare_stages(registry)
+        self._declare_surroundings(registry)
+        Info(f"{PREFIX}_build", "Version of posestream.", registry=registry).info(
+            {"version": version}
+        )
+
+    def open_stream(self, stream: str) -> None:
+        """Starts all series of a stream at 0."""
+        for outcome in Outcome:
+            self._frames.labels(stream, outcome.value)
+        for counter in (self._corrupt_packets, self._persons, self._tracks):
+            counter.labels(stream)
+
+    def close_stream(self, stream: str) -> None:
+        """Removes every series of a stream; nothing happens if it has none."""
+        for outcome in Outcome:
+            with suppress(KeyError):
+                self._frames.remove(stream, outcome.value)
+        for family in (self._corrupt_packets, self._persons, self._tracks, self._last_frame):
+            with suppress(KeyError):
+                family.remove(stream)
+
+    def frame_read(self, stream: str, capture_seconds: float) -> None:
+        """A frame left the decoder at `capture_seconds` (Unix time)."""
+        self._last_frame.labels(stream).set(capture_seconds)
+
+    def frame_done(self, stream: str, outcome: Outcome, age_seconds: float) -> None:
+        """A frame met its outcome; its result is `age_seconds` younger than the frame."""
+        self._frames.labels(stream, outcome.value).inc()
+        if outcome is Outcome.INFERRED:
+            self._result_age.observe(max(age_seconds, 0.0))
+
+    def packets_corrupt(self, stream: str, count: int) -> None:
+        """So many more packets gave no frame."""
+        self._corrupt_packets.labels(stream).inc(count)
+
+    def people_found(self, stream: str, confidences: Sequence[float]) -> None:
+        """People of one frame, by the mean keypoint confidence of each."""
+        self._persons.labels(stream).inc(len(confidences))
+        for confidence in confidences:
+            self._keypoint_confidence.observe(confidence)
+
+    def tracks_begun(self, stream: str, count: int) -> None:
+        """So many people got a new track."""
+        self._tracks.labels(stream).inc(count)
+
+    def stage_done(self, stage: Stage, seconds: float) -> None:
+        """A stage took so long for one frame or batch."""
+        self._stage.labels(stage.value).observe(seconds)
+
+    def batch_done(self, frames: int, capacity: int) -> None:
+        """A batch of `frames` rode through an engine that takes `capacity`."""
+        self._batch_size.observe(frames)
+        self._batch_fill.observe(frames / capacity)
+
+    def queue_filled(self, queue: str, length: int, capacity: int) -> None:
+        """How full a queue is."""
+        self._queue_length.labels(queue).set(length)
+        self._queue_capacity.labels(queue).set(capacity)
+
+    def open_sink(self, sink: str) -> None:
+        """Starts the counts of a sink (`jsonl`, `redis`, ...) at 0."""
+        for delivery in Delivery:
+            self._sink_messages.labels(sink, delivery.value)
+
+    def result_delivered(self, sink: str, delivery: Delivery) -> None:
+        """What became of a result at a sink."""
+        self._sink_messages.labels(sink, delivery.value).inc()
+
+    def engine_started(self, model: str, fields: Mapping[str, str]) -> None:
+        """Which engine runs a model: engine, version, precision, threads, canvas."""
+        self._engine.labels(model).info(dict(fields))
+
+    def _declare_streams(self, registry: CollectorRegistry) -> None:
+        self._frames = Counter(
+            f"{PREFIX}_stream_frames_total",
+            "Decoded frames by what became of them.",
+            ("stream", "outcome"),
+            registry=registry,
+        )
+        self._corrupt_packets = Counter(
+            f"{PREFIX}_stream_corrupt_packets_total",
+            "Packets that no frame could be decoded from.",
+            ("stream",),
+            registry=registry,
+        )
+        self._last_frame = Gauge(
+            f"{PREFIX}_stream_last_frame_timestamp_seconds",
+            "Unix time at which the newest frame left the decoder.",
+            ("stream",),
+            registry=registry,
+        )
+        self._persons = Counter(
+            f"{PREFIX}_persons_total",
+            "People found, each counted in every frame.",
+            ("stream",),
+            registry=registry,
+        )
+        self._tracks = Counter(
+            f"{PREFIX}_tracks_total", "Tracks begun.", ("stream",), registry=registry
+        )
+        self._keypoint_confidence = Histogram(
+            f"{PREFIX}_keypoint_confidence",
+            "Mean keypoint confidence of a person.",
+            buckets=RATIO_BUCKETS,
+            registry=registry,
+        )
+
+    def _declare_stages(self, registry: CollectorRegistry) -> None:
+        self._result_age = Histogram(
+            f"{PREFIX}_result_age_seconds",
+            "From the decoder to the sink, for inferred frames.",
+            buckets=AGE_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._stage = Histogram(
+            f"{PREFIX}_stage_seconds",
+            "Time in a stage, per frame or batch.",
+            ("stage",),
+            buckets=STAGE_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        for stage in Stage:
+            self._stage.labels(stage.value)
+        self._batch_size = Histogram(
+            f"{PREFIX}_batch_size",
+            "Frames that rode through an engine together.",
+            buckets=BATCH_BUCKETS_FRAMES,
+            registry=registry,
+        )
+        self._batch_fill = Histogram(
+            f"{PREFIX}_batch_fill_ratio",
+            "Frames of a batch by frames it has room for.",
+            buckets=RATIO_BUCKETS,
+            registry=registry,
+        )
+
+    def _declare_surroundings(self, registry: CollectorRegistry) -> None:
+        self._queue_length = Gauge(
+            f"{PREFIX}_queue_length", "Items waiting.", ("queue",), registry=registry
+        )
+        self._queue_capacity = Gauge(
+            f"{PREFIX}_queue_capacity", "Items that may wait.", ("queue",), registry=registry
+        )
+        self._sink_messages = Counter(
+            f"{PREFIX}_sink_messages_total",
+            "Results by what became of them at a sink.",
+            ("sink", "outcome"),
+            registry=registry,
+        )
+        self._engine = Info(
+            f"{PREFIX}_engine", "Engine that runs a model.", ("model",), registry=registry
+        )
+
+
+def new_registry() -> CollectorRegistry:
+    """An empty registry; the library's global one would serve everybody's metrics."""
+    return CollectorRegistry()
