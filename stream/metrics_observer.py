@@ -10,7 +10,7 @@ class MetricsObserver:
 
     def __init__(self, metrics: Metrics, stream: str, batch_capacity: int, clock: Clock) -> None:
         """Starts the stream's series; `close` removes them."""
-        self._metrics = metrics
+        self.metrics = metrics
         self._stream = stream
         self._batch_capacity = batch_capacity
         self._clock = clock
@@ -20,7 +20,7 @@ class MetricsObserver:
 
     def frame_read(self, frame: Frame) -> None:
         """See `Observer.frame_read`."""
-        self._metrics.frame_read(self._stream, frame.capture_seconds)
+        self.metrics.frame_read(self._stream, frame.capture_seconds)
 
     def stage(self, stage: str, seconds: float) -> None:
         """See `Observer.stage`.
@@ -28,32 +28,32 @@ class MetricsObserver:
         Raises:
             ValueError: if no `Stage` has that name.
         """
-        self._metrics.stage_done(Stage(stage), seconds)
+        self.metrics.stage_done(Stage(stage), seconds)
 
     def batch(self, size: int) -> None:
         """See `Observer.batch`."""
-        self._metrics.batch_done(size, self._batch_capacity)
+        self.metrics.batch_done(size, self._batch_capacity)
 
     def queue(self, queue: str, length: int, capacity: int) -> None:
         """See `Observer.queue`."""
-        self._metrics.queue_filled(queue, length, capacity)
+        self.metrics.queue_filled(queue, length, capacity)
 
     def packets_corrupt(self, count: int) -> None:
         """See `Observer.packets_corrupt`."""
-        self._metrics.packets_corrupt(self._stream, count)
+        self.metrics.packets_corrupt(self._stream, count)
 
     def published(self, result: FrameResult) -> None:
         """See `Observer.published`."""
         age_seconds = self._clock.wall() - result.frame.capture_seconds
-        self._metrics.frame_done(self._stream, result.outcome, age_seconds)
+        self.metrics.frame_done(self._stream, result.outcome, age_seconds)
         if result.outcome is Outcome.INFERRED:
             confidences = [float(person.pose.confidence.mean()) for person in result.poses]
-            self._metrics.people_found(self._stream, confidences)
+            self.metrics.people_found(self._stream, confidences)
             self._count_tracks(result)
 
     def close(self) -> None:
         """Removes the stream's series."""
-        self._metrics.close_stream(self._stream)
+        self.metrics.close_stream(self._stream)
 
     def _count_tracks(self, result: FrameResult) -> None:
         """Ids are counted from 1 in each epoch, so the highest one tells how many began."""
@@ -61,5 +61,5 @@ class MetricsObserver:
             self._epoch, self._last_track = result.frame.epoch, 0
         highest = max((person.track for person in result.poses), default=0)
         if highest > self._last_track:
-            self._metrics.tracks_begun(self._stream, highest - self._last_track)
+            self.metrics.tracks_begun(self._stream, highest - self._last_track)
             self._last_track = highest

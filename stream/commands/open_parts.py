@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engines.artefact import Artefact
-from engines.engine import Engine, Precision
+from engines.engine import Engine, EngineSpec, Precision
 from engines.estimator import OnePassEstimator
 from engines.open_engine import EngineName, open_engine
 from stream.clock import Clock
@@ -17,8 +17,9 @@ from stream.metrics_server import MetricsServer
 from stream.observer import Observer
 from stream.pipeline import FrameTracker
 from stream.sinks.annotated_video_sink import AnnotatedVideoSink
+from stream.sinks.counted_sink import CountedSink
 from stream.sinks.fan_out import FanOutSink
-from stream.sinks.open_sink import open_sink
+from stream.sinks.open_sink import open_sink, sink_kind
 from stream.sinks.sink import Sink
 from stream.tracking.settings import TrackerSettings
 from stream.tracking.smoothing import SmoothingSettings
@@ -54,8 +55,10 @@ def open_estimator(
     )
 
 
-def open_sinks(settings: RunSettings, *, live: bool, clock: Clock) -> Sink:
+def open_sinks(settings: RunSettings, metrics: Metrics | None, *, live: bool, clock: Clock) -> Sink:
     """Every output the user asked for, as one sink; if one cannot be opened, none is kept open.
+
+    With `metrics` the results of each output are counted.
 
     Raises:
         ConfigError: if an output's name makes no sense.
@@ -64,12 +67,18 @@ def open_sinks(settings: RunSettings, *, live: bool, clock: Clock) -> Sink:
     opened: list[Sink] = []
     with ExitStack() as undo:
         for output in settings.outputs:
-            opened.append(open_sink(output, live=live, clock=clock))
+            opened.append(_counted(open_sink(output, live=live, clock=clock), output, metrics))
             undo.callback(opened[-1].abandon)
         if settings.annotate is not None:
-            opened.append(AnnotatedVideoSink(settings.annotate))
+            opened.append(
+                _counted(AnnotatedVideoSink(settings.annotate), str(settings.annotate), metrics)
+            )
         undo.pop_all()
     return FanOutSink(opened)
+
+
+def _counted(sink: Sink, output: str, metrics: Metrics | None) -> Sink:
+    return CountedSink(sink, sink_kind(output), metrics) if metrics else sink
 
 
 def open_metrics(
@@ -86,6 +95,18 @@ def open_metrics(
     server = MetricsServer(registry, settings.metrics_port)
     close_last.callback(server.close)
     return MetricsObserver(Metrics(registry, version("posestream")), stream, settings.batch, clock)
+
+
+def engine_fields(spec: EngineSpec) -> dict[str, str]:
+    """What `posestream_engine_info` says about an engine, besides its model."""
+    width, height = spec.canvas
+    return {
+        "engine": spec.engine,
+        "version": spec.version,
+        "precision": spec.precision.value,
+        "threads": str(spec.threads),
+        "canvas": f"{width}x{height}",
+    }
 
 
 def new_tracker(settings: RunSettings) -> FrameTracker:

@@ -18,6 +18,7 @@ from engines.zoo_models import find_model
 from stream.clock import Clock, SystemClock
 from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import (
+    engine_fields,
     new_tracker,
     open_estimator,
     open_metrics,
@@ -84,13 +85,17 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
         close_last.callback(estimator.close)
         spec = estimator.prepare(about.width, about.height)
         desk.say(f"{_source_in_words(about)}; {_engine_in_words(spec)}")
+        if metrics:
+            metrics.metrics.engine_started(spec.model, engine_fields(spec))
         stop = StopRequest()
         close_last.enter_context(stop_on_signals(stop, "" if settings.quiet else NOTICE))
         run = Run(
             source=source,
             estimator=estimator,
             new_tracker=partial(new_tracker, settings),
-            sink=open_sinks(settings, live=about.is_live, clock=clock),
+            sink=open_sinks(
+                settings, metrics.metrics if metrics else None, live=about.is_live, clock=clock
+            ),
             observer=observer,
             clock=clock,
             stop=stop,

@@ -19,16 +19,26 @@ def open_sink(location: str, *, live: bool = False, clock: Clock | None = None) 
         ConfigError: if `location` names no sink.
         SinkError: if it cannot be written there.
     """
-    if location == "-":
+    kind = sink_kind(location)
+    if kind == "stdout":
         return print_jsonl()
-    if location.partition(":")[0].lower() == "redis":
+    if kind == "redis":
         return _open_redis(location, live=live, clock=clock or SystemClock())
-    if "://" in location or not location.lower().endswith(".jsonl"):
+    if "://" in location or kind != "jsonl":
         raise ConfigError(
             f"output {_without_login(location)}: expected FILE.jsonl, - (standard output) or {FORM}"
         )
     path = Path(location)
     return append_jsonl(path) if live else JsonlSink(path)
+
+
+def sink_kind(location: str) -> str:
+    """What sort of output a location is: `stdout`, `redis`, or the ending of a file (`jsonl`)."""
+    if location == "-":
+        return "stdout"
+    if location.partition(":")[0].lower() == "redis":
+        return "redis"
+    return Path(location).suffix.lower().removeprefix(".")
 
 
 def _open_redis(location: str, *, live: bool, clock: Clock) -> Sink:

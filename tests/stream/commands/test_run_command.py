@@ -1,5 +1,6 @@
 """`posestream run` as users start it, when all goes well; see `test_run_refusals.py` else."""
 
+import re
 import subprocess
 from pathlib import Path
 from urllib.request import urlopen
@@ -121,6 +122,9 @@ def test_metrics_are_served_while_it_runs(
 
     assert 'posestream_stream_frames_total{outcome="inferred",stream="long"}' in page
     assert 'posestream_stage_seconds_count{stage="infer"}' in page
+    assert 'posestream_sink_messages_total{outcome="acked",sink="stdout"}' in page
+    assert re.search(r'posestream_engine_info{canvas="\d+x\d+",engine=', page)
+    assert re.search(r'posestream_build_info{version="\d', page)
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])

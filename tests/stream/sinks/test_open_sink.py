@@ -4,7 +4,7 @@ import pytest
 
 from stream.errors import ConfigError, SinkError
 from stream.sinks.jsonl_sink import GrowingJsonlSink, JsonlSink
-from stream.sinks.open_sink import open_sink
+from stream.sinks.open_sink import open_sink, sink_kind
 from stream.sinks.redis_sink import RedisSink
 from tests.redis_server import RedisServer
 from tests.results import result_of
@@ -60,3 +60,11 @@ def test_a_login_in_an_unknown_address_is_not_repeated(location: str) -> None:
 def test_a_redis_that_is_not_there_is_refused() -> None:
     with pytest.raises(SinkError, match=r"redis://127\.0\.0\.1:1/0: .*start the server"):
         open_sink("redis://:hunter2@127.0.0.1:1/0")
+
+
+@pytest.mark.parametrize(
+    ("location", "kind"),
+    [("-", "stdout"), ("redis://:secret@h/0", "redis"), ("a/b.JSONL", "jsonl"), ("c.mp4", "mp4")],
+)
+def test_a_location_has_a_kind_that_tells_nothing_else(location: str, kind: str) -> None:
+    assert sink_kind(location) == kind
