@@ -14,6 +14,8 @@ import pytest
 
 from stream.wire import result_schema
 from tests.bench import readme_table
+from tests.drawn_clips import write_drawn_clip
+from tests.redis_server import RedisServer
 from tests.source_tree import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
@@ -54,8 +56,8 @@ def test_what_installs_is_typed_by_the_continuous_integration_only() -> None:
 
 
 def test_quick_and_slow_tests_together_are_all_tests() -> None:
-    assert "./check -m 'not slow'\n" in _blocks(BY_CI)[-1]
-    assert "pytest -q -m slow" in (REPOSITORY / ".ci/run").read_text("utf-8")
+    assert " -m pytest -q -m 'not slow'\n" in _blocks(BY_CI)[-1]
+    assert "\n./check -m slow " in (REPOSITORY / ".ci/run").read_text("utf-8")
 
 
 @pytest.mark.parametrize("script", ["check", ".ci/run", ".ci/readme_commands"])
@@ -100,14 +102,22 @@ def test_the_readme_stays_short() -> None:
     assert len(README.splitlines()) <= MAX_LINES
 
 
+@pytest.fixture(scope="module")
+def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the README's user is: a folder with a clip."""
+    folder = tmp_path_factory.mktemp("readme")
+    write_drawn_clip(folder / "clip.mp4", 20)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", list(_commands()))
-def test_every_command_runs(command: str, readme_folder: Path, redis_url: str) -> None:
-    typed = command.replace("redis://localhost:6379/0", redis_url)
+def test_every_command_runs(command: str, user_folder: Path, redis_server: RedisServer) -> None:
+    typed = command.replace("redis://localhost:6379/0", redis_server.location())
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
     done = subprocess.run(
         shlex.split(typed),
-        cwd=readme_folder,
+        cwd=user_folder,
         env=environment,
         capture_output=True,
         text=True,
