@@ -45,7 +45,12 @@ SOURCE_MODULES = {"stream.ingest"}
 COMMAND_LINE = ("stream/__main__.py", "stream/commands/*.py")
 
 OWNERS = {
-    "av": ("stream/ingest/*.py", "stream/sinks/*video*.py", "stream/commands/doctor*.py"),
+    "av": (
+        "stream/ingest/*.py",
+        "stream/sinks/*video*.py",
+        "stream/commands/doctor*.py",
+        "stream/camera/read_clip.py",
+    ),
     "openvino": ("engines/openvino_engine.py",),
     "onnxruntime": ("engines/onnxruntime_engine.py", "builders/*.py"),
     "onnx": ("builders/*.py",),
@@ -56,7 +61,9 @@ OWNERS = {
     "multiprocessing": ("stream/worker.py",),
     "threading": ("stream/worker.py", "stream/channel.py", "stream/metrics_server.py"),
     "concurrent": ("stream/worker.py",),
-    "asyncio": (),
+    "asyncio": tuple(
+        f"stream/camera/{name}.py" for name in ("carrier", "player", "connection", "server")
+    ),
 }
 """Package -> the only files that may import it. `metrics_server.py` is the one named exception to
 "only worker.py starts threads": a scrape must be answered while the pipeline is busy. `channel.py`

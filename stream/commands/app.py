@@ -46,6 +46,13 @@ DOCTOR_EXAMPLES = _examples(
     "[dim]# as data, for a bug report[/dim]",
     "posestream doctor --json",
 )
+CAMERA_EXAMPLES = _examples(
+    "[dim]# two cameras, rtsp://127.0.0.1:8554/cam0 and /cam1[/dim]",
+    "posestream camera walk.mp4 street.mp4",
+    "[dim]# one that loses packets, stands still from second 10 to 13 and wants a login[/dim]",
+    "posestream camera walk.mp4 --auth me:secret --fault drop:share=0.02 "
+    "--fault stall:at=10,seconds=3",
+)
 VERSION_EXAMPLES = _examples("posestream version")
 
 models_app = typer.Typer(
@@ -212,6 +219,56 @@ def doctor(*, as_json: JsonFlag = False) -> None:
     from stream.commands.doctor import doctor_command
 
     raise typer.Exit(doctor_command(as_json=as_json))
+
+
+@app.command(epilog=CAMERA_EXAMPLES)
+def camera(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Videos in H.264 or H.265; each becomes one camera: cam0, cam1 and so on.",
+            show_default=False,
+            metavar="FILE",
+        ),
+    ],
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")
+    ] = 8554,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            envvar="POSESTREAM_CAMERA_AUTH",
+            help="Login that readers need (digest).",
+            show_default=False,
+            metavar="USER:PASSWORD",
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What goes wrong: drop:share=S · damage:share=S · stall:at=T,seconds=D · "
+            "jump:at=T,seconds=D · disconnect:at=T · switch:to=FILE\\[,at=T] · half-open · "
+            "wrong-auth; with on=cam0 for one camera, first=N for its first N connections. "
+            "May be given several times.",
+            show_default=False,
+            metavar="SPEC",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 0,
+) -> None:
+    """Serve videos as RTSP cameras, round and round, with faults on demand.
+
+    For trying things out and for tests. Prints the addresses; Ctrl-C ends it.
+    """
+    from stream.camera.digest import parse_login
+    from stream.camera.settings import CameraSettings
+    from stream.commands.camera import camera_command
+
+    login = None if auth is None else parse_login(auth)
+    settings = CameraSettings(host=host, port=port, login=login, seed=seed)
+    raise typer.Exit(camera_command(files, fault or [], settings))
 
 
 @app.command(epilog=VERSION_EXAMPLES)

@@ -13,6 +13,7 @@ from stream.commands.app import app
 from tests.command_line import REPOSITORY, environment, posestream
 
 COMMANDS = [(), ("run",), ("models",), ("models", "list"), ("models", "show"), ("doctor",)]
+COMMANDS += [("camera",)]
 HEAVY = {"numpy", "av", "cv2", "pydantic", "structlog", "scipy", "redis", "openvino", "onnxruntime"}
 
 
