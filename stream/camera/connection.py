@@ -57,8 +57,10 @@ class Connection:
             with suppress(ConnectionError):
                 await self._serve()
         finally:
-            await self._stop_playing()
-            await self._close()
+            try:
+                await self._stop_playing()
+            finally:
+                await self._close()
 
     async def _serve(self) -> None:
         """Reads until the end of the connection or of the feed."""
