@@ -1,0 +1,119 @@
+"""Video files, cameras and webcams as a `Source`, through PyAV."""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+
+from av.video.frame import VideoFrame
+
+from stream.clock import Clock
+from stream.frame import Frame
+from stream.ingest.av_picture import PictureMaker, pts_of
+from stream.ingest.frame_timeline import FrameTimeline
+from stream.ingest.source import SourceDescription
+from stream.ingest.video_address import VideoAddress
+from stream.ingest.video_reader import DEFAULT_FPS, VideoReader
+
+log = logging.getLogger(__name__)
+
+SHORT_SECONDS = 1.0
+"""A file that ends so much before its header says is reported."""
+
+
+class PyavSource:
+    """Implements `Source`. The first frame is decoded at once: what cannot be read fails here."""
+
+    def __init__(
+        self,
+        address: VideoAddress,
+        *,
+        stream: str,
+        clock: Clock,
+        thread_count: int,
+        max_pixels: int,
+    ) -> None:
+        """Opens the source.
+
+        Raises:
+            SourceError: if no frame can be read from it.
+        """
+        self._stream = stream
+        self._clock = clock
+        self._is_live = address.is_live
+        self._pictures = PictureMaker()
+        self._reader = VideoReader(address, thread_count=thread_count, max_pixels=max_pixels)
+        try:
+            decoded = self._reader.frames()
+            first = next(decoded)
+        except BaseException:
+            self._reader.close()
+            raise
+        self._decoded = decoded
+        step = 1 / (self._reader.fps or Fraction(DEFAULT_FPS))
+        self._timeline = FrameTimeline(step, is_live=self._is_live)
+        self._start = Fraction(0) if self._is_live else _start(self._reader.start, pts_of(first))
+        self._first = self._frame(first)
+        self._description = self._describe()
+
+    @property
+    def description(self) -> SourceDescription:
+        """See `Source.description`."""
+        return self._description
+
+    @property
+    def corrupt_packets(self) -> int:
+        """See `Source.corrupt_packets`."""
+        return self._reader.corrupt_packets
+
+    def frames(self) -> Iterator[Frame]:
+        """See `Source.frames`."""
+        frame = self._first
+        yield frame
+        for decoded in self._decoded:
+            frame = self._frame(decoded)
+            yield frame
+        self._warn_if_short(frame)
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._decoded.close()
+        self._reader.close()
+
+    def _frame(self, decoded: VideoFrame) -> Frame:
+        pts = pts_of(decoded)
+        time = self._timeline.place(None if pts is None else pts - self._start)
+        return Frame(
+            stream=self._stream,
+            epoch=time.epoch,
+            index=time.index,
+            pts_seconds=time.pts_seconds,
+            capture_seconds=self._clock.wall(),
+            picture=self._pictures.picture(decoded),
+            damaged=decoded.is_corrupt,
+        )
+
+    def _describe(self) -> SourceDescription:
+        reader, picture = self._reader, self._first.picture
+        return SourceDescription(
+            stream=self._stream,
+            codec=reader.codec,
+            width=picture.width,
+            height=picture.height,
+            is_live=self._is_live,
+            frames_from_header=reader.frames_from_header,
+            duration_seconds_from_header=reader.duration_seconds_from_header,
+            fps_from_header=float(reader.fps) if reader.fps else None,
+        )
+
+    def _warn_if_short(self, last: Frame) -> None:
+        expected = self._description.duration_seconds_from_header
+        if last.epoch or expected is None or last.pts_seconds + SHORT_SECONDS >= expected:
+            return
+        fields = {"ended_seconds": last.pts_seconds, "expected_seconds": expected}
+        log.warning("source_ended_early", extra={"stream": self._stream, **fields})
+
+
+def _start(from_header: Fraction | None, first: Fraction | None) -> Fraction:
+    """When a file starts; no frame comes before."""
+    known = [start for start in (from_header, first) if start is not None]
+    return min(known, default=Fraction(0))
