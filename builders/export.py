@@ -47,7 +47,7 @@ def export_graph(graph: nn.Module, canvas: tuple[int, int], path: Path) -> None:
     """
     example = torch.zeros((1, canvas[1], canvas[0], 3), dtype=torch.uint8)
     with warnings.catch_warnings():
-        # The tracing exporter is deprecated; it gives the plain static operators every engine builds.
+        # Deprecated, but its plain static operators are what every engine builds.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph.eval(),

@@ -8,6 +8,7 @@ sampling grids in fp32 as well did not change that.
 """
 
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def open_openvino(
         ConfigError: if `threads` is out of range.
     """
     openvino = import_openvino()
-    core = openvino.Core()
+    core = _core()
     chosen = precision or best_precision(core)
     _check_precision(core, chosen)
     count = bounded_threads(threads)
@@ -71,7 +72,7 @@ def openvino_precisions() -> tuple[Precision, ...]:
     Raises:
         EngineError: if OpenVINO is missing.
     """
-    best = best_precision(import_openvino().Core())
+    best = best_precision(_core())
     return (Precision.BF16, Precision.FP32) if best is Precision.BF16 else (Precision.FP32,)
 
 
@@ -97,6 +98,16 @@ def import_openvino() -> Any:
         if hide:
             del sys.modules[TELEMETRY]
     return openvino
+
+
+@cache
+def _core() -> Any:
+    """One for the process.
+
+    Each new one swaps the main thread's signal stack and frees it when it closes: with two, the
+    next signal could end the process in a segmentation fault.
+    """
+    return import_openvino().Core()
 
 
 def _capabilities(core: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from builders.evaluation.people import Floats, People, PredictPicture
+from stream.clock import SystemClock
 from stream.errors import ConfigError
+from stream.ingest.open_source import open_source
 from stream.oks import object_keypoint_similarity
-from stream.picture import Picture, picture_from_rgb
+from stream.picture import Picture
 from stream.skeleton import COCO_17
 
 MASK_SHARE_OF_BOX = 0.53
@@ -142,12 +145,9 @@ def _teacher_frame(frame: dict[str, Any]) -> TeacherFrame:
 
 def _pictures(clip: Path, wanted: set[int]) -> Iterator[tuple[int, Picture]]:
     """The wanted decoded frames, counted from 0."""
-    import av  # noqa: PLC0415 - until stream.ingest reads files
-
-    with av.open(str(clip)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
+    with closing(open_source(str(clip), stream=clip.stem, clock=SystemClock())) as source:
+        for index, frame in enumerate(source.frames()):
             if index > max(wanted):
                 return
             if index in wanted:
-                rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-                yield index, picture_from_rgb(rgb)
+                yield index, frame.picture

@@ -16,7 +16,7 @@ COLUMNS = (-1.0, 0.0, 1.0, -1.0, 0.0, 1.0, -1.0, 0.0, 1.0)
 """The regular 3x3 grid R, (y, x) per tap in row-major tap order."""
 
 
-def sample_taps(features: Tensor, transform: Tensor, dilation: int) -> Tensor:
+def sample_transformed_taps(features: Tensor, transform: Tensor, dilation: int) -> Tensor:
     """Samples nine taps around each pixel, at (dilation - 1) R + T R.
 
     Bilinear; each of the four corners reads 0 outside the map (as in DCNv1's kernel).
@@ -53,11 +53,11 @@ class AdaptiveConvolution(nn.Module):
 
     def forward(self, features: Tensor, transform: Tensor, dilation: int) -> Tensor:
         """(B, C, H, W), (B, 4, H, W) to (B, C, H, W)."""
-        mixed: Tensor = self.weight(sample_taps(features, transform, dilation))
+        mixed: Tensor = self.weight(sample_transformed_taps(features, transform, dilation))
         return mixed
 
 
-class AdaptiveUnit(nn.Module):
+class TransformUnit(nn.Module):
     """STNBLOCK: two adaptive convolutions with a residual; both transforms come from the input.
 
     The released code starts all transforms at T = 0; the compact networks start at the identity (a

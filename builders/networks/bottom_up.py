@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from builders.networks.adaptive import AdaptiveConvolution, AdaptiveUnit
+from builders.networks.adaptive import AdaptiveConvolution, TransformUnit
 from builders.networks.mobilenet_fpn import (
     P2_CHANNELS,
     P3_CHANNELS,
@@ -58,11 +58,11 @@ class CompactBottomUp(nn.Module):
         self.transition_guide = _transition(features, guide_channels)
         first, second = AdaptiveConvolution(guide_channels), AdaptiveConvolution(guide_channels)
         self.guide_units = nn.ModuleList(
-            AdaptiveUnit(first, second, guide_channels, dilation) for dilation in DILATIONS
+            TransformUnit(first, second, guide_channels, dilation) for dilation in DILATIONS
         )
         self.guide_out = nn.Conv2d(guide_channels, JOINTS * 4, 1)
         self.transition_regression = _transition(features + JOINTS * 4, regression_channels)
-        self.regression_unit = AdaptiveUnit(
+        self.regression_unit = TransformUnit(
             AdaptiveConvolution(regression_channels),
             AdaptiveConvolution(regression_channels),
             regression_channels,

@@ -41,10 +41,10 @@ class PosesFromMaps(nn.Module):
     def forward(self, maps: BottomUpMaps) -> tuple[Tensor, Tensor]:
         """See the class; candidates come best centre first and may be doubles."""
         W = maps.heat.shape[-1]
-        centre_value, cell = peaks(maps.centre, 3)  # (B, 1, M)
+        centre_value, cell = best_peaks(maps.centre, 3)  # (B, 1, M)
         regressed = _poses_at(maps.offset, cell[:, 0], W)  # (B, M, 17, 2) cells
         own_heat = _sample(maps.heat, regressed)  # (B, M, 17)
-        peak_value, peak_cell = peaks(maps.heat, 3)  # (B, 17, P)
+        peak_value, peak_cell = best_peaks(maps.heat, 3)  # (B, 17, P)
         peak_xy = _refined(maps.heat, peak_cell, W)  # (B, 17, P, 2)
         joints, heat = self._absorb(regressed, own_heat, peak_xy, peak_value)
         confidence = heat.clamp(0, 1)
@@ -91,7 +91,7 @@ class BottomUpGraph(nn.Module):
         return keypoints, scores
 
 
-def peaks(maps: Tensor, window: int) -> tuple[Tensor, Tensor]:
+def best_peaks(maps: Tensor, window: int) -> tuple[Tensor, Tensor]:
     """The 30 highest local maxima of each map: values and cells, each (B, C, 30)."""
     highest = functional.max_pool2d(maps, window, 1, window // 2)
     kept = torch.where(highest == maps, maps, torch.full_like(maps, -1.0))

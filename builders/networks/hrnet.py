@@ -162,12 +162,12 @@ class HrNet(HrNetTrunk):
         heat: Tensor = self.final_layer(self.features(self.shared(pixels)))
         return heat
 
-    def copy_of_last_stage(self) -> "LastStage":
+    def copy_of_last_stage(self) -> "FourthStage":
         """Stage 4 with its present weights, on its own (Graph-PCNN's second feature map)."""
-        return LastStage(copy.deepcopy(self.stage4))
+        return FourthStage(copy.deepcopy(self.stage4))
 
 
-class LastStage(nn.Module):
+class FourthStage(nn.Module):
     """A copied stage 4; key `stage4`."""
 
     def __init__(self, stage4: nn.Sequential) -> None:

@@ -50,12 +50,12 @@ class SimpleBaseline(ResNet):
         heat: Tensor = self.final_layer(self.features(self.shared(pixels)))
         return heat
 
-    def copy_of_last_stage(self) -> "LastStage":
+    def copy_of_last_stage(self) -> "DeconvolutionStage":
         """layer4 and the transposed convolutions with their present weights, on their own."""
-        return LastStage(copy.deepcopy(self.layer4), copy.deepcopy(self.deconv_layers))
+        return DeconvolutionStage(copy.deepcopy(self.layer4), copy.deepcopy(self.deconv_layers))
 
 
-class LastStage(nn.Module):
+class DeconvolutionStage(nn.Module):
     """A copied last stage (Graph-PCNN's second feature map); keys `layer4`, `deconv_layers`."""
 
     def __init__(self, layer4: nn.Sequential, deconv_layers: nn.Sequential) -> None:

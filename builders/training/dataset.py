@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from builders.evaluation.people import read_rgb
 from builders.training.augment import (
     AugmentSettings,
-    Rgb,
     View,
     camera_faults,
     paste,
@@ -70,11 +70,11 @@ class Examples(IterableDataset[Example]):
 
     def view(self, label: LabelledPicture, rng: np.random.Generator) -> View:
         """One augmented view of a picture, with pasted people at times."""
-        view = random_view(read_rgb(label), label, self._augment, rng)
+        view = random_view(read_rgb(label.path), label, self._augment, rng)
         if self._pasted and rng.random() < self._augment.paste:
             for _ in range(int(rng.integers(1, self._augment.most_pasted + 1))):
                 other = self._pasted[int(rng.integers(len(self._pasted)))]
-                view = paste(view, random_view(read_rgb(other), other, self._augment, rng))
+                view = paste(view, random_view(read_rgb(other.path), other, self._augment, rng))
         pixels = camera_faults(view.pixels, self._augment.camera, rng)
         return View(pixels, view.people, view.background)
 
@@ -87,15 +87,3 @@ class Examples(IterableDataset[Example]):
         pixels = torch.from_numpy(np.ascontiguousarray(view.pixels.transpose(2, 0, 1)))
         heat, heat_weight, offset, offset_weight = (torch.from_numpy(array) for array in arrays)
         return pixels, heat, heat_weight, offset, offset_weight
-
-
-def read_rgb(label: LabelledPicture) -> Rgb:
-    """(H, W, 3) RGB of a labelled picture.
-
-    Raises:
-        ConfigError: naming the file if it cannot be read.
-    """
-    bgr = cv2.imread(str(label.path), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ConfigError(f"training picture {label.path}: missing or not a picture")
-    return np.asarray(bgr[:, :, ::-1], np.uint8)

@@ -2,15 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import av
 import cv2
 
 from builders.training.dataset import TrainingSet
 from builders.training.labels import LabelledPicture, load_clip, load_coco
 from builders.training.recipe import Recipe, SetRecipe
+from stream.clock import SystemClock
+from stream.ingest.open_source import open_source
+from stream.picture import to_rgb
 
 
 def load_sets(recipe: Recipe, data: Path, scratch: Path) -> list[TrainingSet]:
@@ -61,8 +64,8 @@ def extract_frames(pictures: Sequence[LabelledPicture], folder: Path) -> list[La
 
 
 def _write_frames(clip: Path, indices: set[int], folder: Path) -> None:
-    with av.open(str(clip)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
+    with closing(open_source(str(clip), stream=clip.stem, clock=SystemClock())) as source:
+        for index, frame in enumerate(source.frames()):
             if index in indices:
                 target = folder / f"{clip.stem}_{index:06d}.png"
-                cv2.imwrite(str(target), frame.to_ndarray(format="bgr24"))
+                cv2.imwrite(str(target), to_rgb(frame.picture)[:, :, ::-1])

@@ -5,7 +5,7 @@ from builders.networks.bottom_up_decode import (
     BottomUpGraph,
     DecodeSettings,
     PosesFromMaps,
-    peaks,
+    best_peaks,
 )
 
 
@@ -120,7 +120,7 @@ def test_a_strong_peak_wins_over_a_weak_one_that_is_nearer() -> None:
 def test_peaks_are_local_maxima_best_first() -> None:
     maps = torch.zeros(1, 1, 8, 8)
     maps[0, 0, 2, 3], maps[0, 0, 2, 4], maps[0, 0, 6, 6] = 0.9, 0.8, 0.5
-    values, cells = peaks(maps, 3)
+    values, cells = best_peaks(maps, 3)
     assert values[0, 0, :2].tolist() == [torch.tensor(0.9).item(), 0.5]
     assert cells[0, 0, :2].tolist() == [2 * 8 + 3, 6 * 8 + 6]
 

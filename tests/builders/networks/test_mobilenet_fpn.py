@@ -49,5 +49,6 @@ def test_another_graph_is_refused_by_name(shared_data: Path) -> None:
 def test_early_parameters_are_those_before_the_first_tap() -> None:
     trunk = MobileNetFpn()
     early = {id(parameter) for parameter in trunk.early_parameters()}
-    assert id(trunk.blocks[2].layers[0].conv.weight) in early
-    assert id(trunk.blocks[3].layers[0].conv.weight) not in early
+    names = {name for name, value in trunk.named_parameters() if id(value) in early}
+    assert "blocks.2.layers.0.conv.weight" in names
+    assert "blocks.3.layers.0.conv.weight" not in names

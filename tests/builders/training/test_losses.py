@@ -20,7 +20,9 @@ def test_loss_equals_the_worked_sum_in_float64() -> None:
         torch.from_numpy(offset),
     )
     targets = tuple(torch.from_numpy(a) for a in (heat, weight, truth, offset_weight))
-    total, parts = bottom_up_loss(maps, targets, LossWeights(offset=0.03))
+    total, parts = bottom_up_loss(
+        maps, (targets[0], targets[1], targets[2], targets[3]), LossWeights(offset=0.03)
+    )
     expected_heat = np.mean((predicted.astype(np.float64) - heat) ** 2 * weight)
     error = np.abs(offset.astype(np.float64) - truth)
     beta = 1 / 9
