@@ -14,6 +14,7 @@ from stream.camera.mount import make_mounts
 from stream.camera.read_clip import read_clip
 from stream.camera.server import Camera, run_camera
 from stream.camera.settings import CameraSettings
+from stream.camera.transport_header import Offered
 from stream.clock import SystemClock
 from stream.pipeline import StopRequest
 
@@ -26,13 +27,16 @@ def running_camera(
     files: Sequence[Path],
     *faults: str,
     login: Login | None = None,
+    offered: Offered = Offered.ANY,
     session_timeout_seconds: float = 60.0,
 ) -> Iterator[list[str]]:
     """Serves the files on a free port of this machine; gives the address of each."""
     parsed = [parse_fault(fault) for fault in faults]
     others = {fault.to: read_clip(fault.to) for fault in parsed if isinstance(fault, Switch)}
     mounts = make_mounts([read_clip(file) for file in files], parsed, others)
-    settings = CameraSettings(port=0, login=login, session_timeout_seconds=session_timeout_seconds)
+    settings = CameraSettings(
+        port=0, login=login, offered=offered, session_timeout_seconds=session_timeout_seconds
+    )
     stop, addresses = StopRequest(), Queue[list[str]]()
     camera = Camera(mounts, settings, SystemClock())
     thread = Thread(target=run_camera, args=(camera, stop, addresses.put), name="camera")

@@ -47,7 +47,7 @@ class Connection:
             Outside(self._find_feed, lambda: self._ports.open(self._own_host)),
             DigestGuard(settings.login, secrets.token_hex(16)),
             self._numbers,
-            settings.session_timeout_seconds,
+            settings,
             clock.monotonic(),
         )
 

@@ -19,6 +19,7 @@ from stream.camera.mount import Feed
 from stream.camera.rtp_packets import RtpIdentity
 from stream.camera.rtsp_message import VERSION, Malformed, Request, Response
 from stream.camera.sdp import TRACK, session_description
+from stream.camera.settings import CameraSettings
 from stream.camera.transport_header import Transport, UdpTransport, choose_transport
 
 METHODS = ("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN", "GET_PARAMETER")
@@ -77,13 +78,13 @@ class RtspSession:
         outside: Outside,
         guard: DigestGuard,
         numbers: SessionNumbers,
-        timeout_seconds: float,
+        settings: CameraSettings,
         now: float,
     ) -> None:
         self._outside = outside
         self._guard = guard
         self._numbers = numbers
-        self._timeout_seconds = timeout_seconds
+        self._settings = settings
         self._heard = now
         self._is_silent = False
         self._answers = {
@@ -105,7 +106,7 @@ class RtspSession:
     @property
     def deadline(self) -> float | None:
         """When the client counts as gone unless it is heard; None if it is left waiting."""
-        return None if self._is_silent else self._heard + self._timeout_seconds
+        return None if self._is_silent else self._heard + self._settings.session_timeout_seconds
 
     def answer(self, request: Request | Malformed, now: float) -> Answer:
         """What the client is told, and what is to be done."""
@@ -143,7 +144,7 @@ class RtspSession:
 
     @property
     def _session_header(self) -> tuple[str, str]:
-        return "Session", f"{self._id};timeout={self._timeout_seconds:.0f}"
+        return "Session", f"{self._id};timeout={self._settings.session_timeout_seconds:.0f}"
 
     def _admits(self, request: Request, feed: Feed | None) -> bool:
         if feed is not None and feed.refuses_logins:
@@ -161,7 +162,7 @@ class RtspSession:
     def _setup(self, request: Request, feed: Feed) -> Answer:
         if self.state is SessionState.PLAYING:
             return Answer(Response(455))
-        transport = choose_transport(request.headers.get("transport", ""))
+        transport = choose_transport(request.headers.get("transport", ""), self._settings.offered)
         if transport is None:
             return Answer(Response(461))
         ssrc = self._numbers.rtp.ssrc

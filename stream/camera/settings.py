@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stream.camera.digest import Login
+from stream.camera.transport_header import Offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,5 +17,7 @@ class CameraSettings:
     """None lets everybody in."""
     seed: int = 0
     """The same seed gives the same faults."""
+    offered: Offered = Offered.ANY
+    """Which ways for packets its clients may choose from."""
     session_timeout_seconds: float = 60.0
     """A client that is not heard of for so long is gone."""

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 MAX_CHANNEL = 255
@@ -38,14 +39,27 @@ class UdpTransport:
 Transport = TcpTransport | UdpTransport
 
 
-def choose_transport(header: str) -> Transport | None:
-    """The first of the client's offers that can be met; None if there is none."""
-    chosen = (_transport(offer) for offer in header.split(","))
-    return next((transport for transport in chosen if transport is not None), None)
+class Offered(StrEnum):
+    """Which ways a camera has."""
+
+    ANY = "any"
+    TCP = "tcp"
+    UDP = "udp"
+
+    def includes(self, transport: Transport) -> bool:
+        """Whether the camera has this way."""
+        own = Offered.TCP if isinstance(transport, TcpTransport) else Offered.UDP
+        return self in (Offered.ANY, own)
 
 
-def _transport(offer: str) -> Transport | None:
-    protocol, *parameters = (part.strip() for part in offer.split(";"))
+def choose_transport(header: str, offered: Offered = Offered.ANY) -> Transport | None:
+    """The first of the client's wishes that can be met; None if there is none."""
+    wishes = (_transport(wish) for wish in header.split(","))
+    return next((wish for wish in wishes if wish is not None and offered.includes(wish)), None)
+
+
+def _transport(wish: str) -> Transport | None:
+    protocol, *parameters = (part.strip() for part in wish.split(";"))
     values = dict(part.partition("=")[::2] for part in parameters)
     if "multicast" in values:
         return None

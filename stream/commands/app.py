@@ -222,7 +222,7 @@ def doctor(*, as_json: JsonFlag = False) -> None:
 
 
 @app.command(epilog=CAMERA_EXAMPLES)
-def camera(
+def camera(  # noqa: PLR0913 - one parameter for each option: Typer reads the signature
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -256,6 +256,9 @@ def camera(
             metavar="SPEC",
         ),
     ] = None,
+    transport: Annotated[
+        Literal["any", "tcp", "udp"], typer.Option(help="Which ways for packets it has.")
+    ] = "any",
     seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 0,
 ) -> None:
     """Serve videos as RTSP cameras, round and round, with faults on demand.
@@ -264,10 +267,13 @@ def camera(
     """
     from stream.camera.digest import parse_login
     from stream.camera.settings import CameraSettings
+    from stream.camera.transport_header import Offered
     from stream.commands.camera import camera_command
 
     login = None if auth is None else parse_login(auth)
-    settings = CameraSettings(host=host, port=port, login=login, seed=seed)
+    settings = CameraSettings(
+        host=host, port=port, login=login, seed=seed, offered=Offered(transport)
+    )
     raise typer.Exit(camera_command(files, fault or [], settings))
 
 

@@ -1,4 +1,4 @@
-"""The camera as a reader built on FFmpeg's libraries sees it, well and with every fault."""
+"""The camera as FFmpeg's own libraries see it: what our reader hides or does another way."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,35 +63,6 @@ def test_the_right_login_is_let_in(videos: dict[str, Path], transport: str) -> N
         assert len(frames(container, 3)) == 3
 
 
-@pytest.mark.parametrize("login", [None, Login(LOGIN.user, "wrong"), Login("bob", LOGIN.password)])
-def test_any_other_login_is_sent_away(videos: dict[str, Path], login: Login | None) -> None:
-    with running_camera([videos["h264"]], login=LOGIN) as [address]:
-        wrong = with_login(address, login) if login else address
-        with pytest.raises(av.error.HTTPUnauthorizedError), opened(wrong):
-            pass
-
-
-def test_an_unknown_mount_is_not_found(videos: dict[str, Path]) -> None:
-    with (
-        running_camera([videos["h264"]]) as [address],
-        pytest.raises(av.error.HTTPNotFoundError),
-        opened(address.replace("cam0", "cam1")),
-    ):
-        pass
-
-
-def test_each_mount_has_its_own_video(videos: dict[str, Path]) -> None:
-    names = ["h264", "h265", "small_h264"]
-    with running_camera([videos[name] for name in names]) as addresses:
-        seen = []
-        for address in addresses:
-            with opened(address) as container:
-                [frame] = frames(container, 1)
-                name = container.streams.video[0].codec_context.name
-                seen.append((name, frame.width))
-    assert seen == [("h264", 160), ("hevc", 160), ("h264", 96)]
-
-
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_reader_that_shows_signs_of_life_is_kept(videos: dict[str, Path], transport: str) -> None:
     """libav asks for its session every half of the time-out, and reports over UDP besides."""
@@ -118,20 +89,6 @@ def test_a_stall_longer_than_the_reader_waits_is_a_timeout(videos: dict[str, Pat
         frames(container)
 
 
-def test_a_short_stall_leaves_a_gap_in_the_times_and_no_broken_frame(
-    videos: dict[str, Path],
-) -> None:
-    with (
-        running_camera([videos["h264"]], "stall:at=0.4,seconds=0.5") as [address],
-        opened(address) as container,
-    ):
-        decoded = frames(container, 30)
-    gaps = sorted(steps(decoded))
-    assert gaps[-1] == pytest.approx(0.5 + FRAME_SECONDS, abs=3 * FRAME_SECONDS)
-    assert gaps[-3] < 3 * FRAME_SECONDS
-    assert not any(frame.is_corrupt for frame in decoded)
-
-
 def test_a_half_open_camera_is_a_timeout(videos: dict[str, Path]) -> None:
     with running_camera([videos["h264"]], "half-open") as [address]:
         options = QUICK | {"rtsp_transport": "tcp"}
@@ -154,53 +111,12 @@ def test_wrong_auth_sends_the_right_login_away_for_as_many_connections_as_told(
 def test_damage_and_losses_reach_the_decoder(videos: dict[str, Path], fault: str) -> None:
     with running_camera([videos["h264"]], fault) as [address], opened(address) as container:
         bad = 0
-        for packet in container.demux(video=0):
+        for packet in islice(container.demux(video=0), 40):
             try:
                 bad += sum(frame.is_corrupt for frame in packet.decode())
             except av.error.InvalidDataError:
                 bad += 1
-            if bad >= 3:
-                return
-
-
-@pytest.mark.parametrize(
-    ("seconds", "seen"),
-    # libav takes times far before the first one for those of the next round of its 32-bit clock.
-    [(3600, 3600), (-5, -5), (-3600, 2**32 / 90_000 - 3600)],
-)
-def test_a_jump_of_the_timestamps_is_seen(
-    videos: dict[str, Path], seconds: float, seen: float
-) -> None:
-    with (
-        running_camera([videos["h264"]], f"jump:at=0.4,seconds={seconds}") as [address],
-        opened(address) as container,
-    ):
-        times = [
-            float(packet.pts * packet.time_base)
-            for packet in islice(container.demux(video=0), 25)
-            if packet.pts is not None and packet.time_base is not None
-        ]
-    jumps = [later - earlier for earlier, later in pairwise(times)]
-    assert any(jump == pytest.approx(seen, abs=1.0) for jump in jumps)
-
-
-def test_another_size_comes_in_the_middle_of_a_stream(videos: dict[str, Path]) -> None:
-    fault = f"switch:to={videos['small_h264']},at=0.4"
-    with running_camera([videos["h264"]], fault) as [address], opened(address) as container:
-        sizes = [(frame.width, frame.height) for frame in frames(container, 30)]
-    assert list(dict.fromkeys(sizes)) == [(160, 120), (96, 64)]
-    assert 8 <= sizes.count((160, 120)) <= 12
-
-
-def test_another_codec_comes_with_the_next_connection(videos: dict[str, Path]) -> None:
-    fault = f"switch:to={videos['h265']},at=0.4"
-    with running_camera([videos["h264"]], fault) as [address]:
-        with opened(address) as container:
-            assert container.streams.video[0].codec_context.name == "h264"
-            assert len(frames(container)) <= 12
-        with opened(address) as container:
-            assert container.streams.video[0].codec_context.name == "hevc"
-            assert len(frames(container, 15)) == 15
+    assert bad >= 3
 
 
 def test_a_fault_of_one_mount_leaves_the_others_alone(videos: dict[str, Path]) -> None:

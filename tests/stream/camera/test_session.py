@@ -17,13 +17,15 @@ from stream.camera.session import (
     SessionNumbers,
     SessionState,
 )
-from stream.camera.transport_header import TcpTransport, UdpTransport
+from stream.camera.settings import CameraSettings
+from stream.camera.transport_header import Offered, TcpTransport, UdpTransport
 from tests.camera_clips import made_up_clip
 
 URL = "rtsp://h:554/cam0"
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 UDP = "RTP/AVP;unicast;client_port=5000-5001"
 OWN = {"session": "abc"}
+DEFAULTS = CameraSettings()
 FEEDS = {
     "cam0": Mount("cam0", made_up_clip(), (), {}).feed(0, 0),
     "cam1": Mount("cam1", made_up_clip(), (), {}).feed(0, 0),
@@ -41,11 +43,13 @@ def some_ports() -> tuple[int, int]:
 
 
 def new_session(
-    login: Login | None = None, open_ports: Callable[[], tuple[int, int]] = some_ports
+    login: Login | None = None,
+    open_ports: Callable[[], tuple[int, int]] = some_ports,
+    settings: CameraSettings = DEFAULTS,
 ) -> RtspSession:
     outside = Outside(FEEDS.get, open_ports)
     numbers = SessionNumbers("abc", RtpIdentity(0xFEED, 17, 4711))
-    return RtspSession(outside, DigestGuard(login, "n1"), numbers, 60.0, now=100.0)
+    return RtspSession(outside, DigestGuard(login, "n1"), numbers, settings, now=100.0)
 
 
 def ask(rtsp: RtspSession, method: str, uri: str = URL, **headers: str) -> Answer:
@@ -162,6 +166,15 @@ def test_without_free_ports_udp_is_not_available() -> None:
     session = new_session(open_ports=no_ports)
     assert status(ask(session, "SETUP", transport=UDP)) == 503
     assert status(ask(session, "SETUP", transport=TCP)) == 200
+
+
+@pytest.mark.parametrize(
+    ("offered", "met", "refused"), [(Offered.TCP, TCP, UDP), (Offered.UDP, UDP, TCP)]
+)
+def test_a_camera_may_have_one_way_only(offered: Offered, met: str, refused: str) -> None:
+    session = new_session(settings=CameraSettings(offered=offered))
+    assert status(ask(session, "SETUP", transport=refused)) == 461
+    assert status(ask(session, "SETUP", transport=f"{refused},{met}")) == 200
 
 
 def test_without_a_login_nobody_learns_what_is_there() -> None:
