@@ -16,7 +16,7 @@ from stream.geometry import best_canvas, letterbox
 from stream.picture import picture_from_rgb, to_canvas
 from stream.skeleton import COCO_17
 
-CANVASES = ((512, 384), (512, 288), (384, 512), (288, 512), (448, 448))
+CANVASES = ((576, 448), (512, 288), (448, 576), (288, 512), (448, 448))
 """(width, height): 4:3 and 16:9, lying and standing, and square."""
 
 THRESHOLDS = Thresholds(min_score=0.02, nms_oks=0.6)
