@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+import lap
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 Floats = NDArray[np.float32]
 
@@ -26,14 +26,24 @@ def match(similarity: Floats, min_similarity: float) -> Matches:
     forbidden pair never pushes an allowed one aside.
     """
     gated = np.where(similarity >= min_similarity, similarity, 0)
-    rows, columns = linear_sum_assignment(gated, maximize=True)
-    allowed = similarity[rows, columns] >= min_similarity
-    pairs = tuple(zip(rows[allowed].tolist(), columns[allowed].tolist(), strict=True))
+    pairs = tuple(
+        (row, column)
+        for row, column in enumerate(_best_columns(gated))
+        if column >= 0 and similarity[row, column] >= min_similarity
+    )
     return Matches(
         pairs,
         _others(similarity.shape[0], {row for row, _ in pairs}),
         _others(similarity.shape[1], {column for _, column in pairs}),
     )
+
+
+def _best_columns(worth: NDArray[np.floating]) -> list[int]:
+    """Each row's column in the assignment of the largest sum; -1 for a row without one."""
+    if worth.size == 0:
+        return []
+    _, columns, _ = lap.lapjv(-worth.astype(np.float64), extend_cost=True)
+    return [int(column) for column in columns]
 
 
 def _others(count: int, taken: set[int]) -> tuple[int, ...]:
