@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from engines.artefact import Artefact
 from engines.engine import Engine, EngineSpec, Precision
@@ -11,6 +10,7 @@ from engines.estimator import OnePassEstimator
 from engines.open_engine import EngineName, open_engine
 from stream.clock import Clock
 from stream.commands.run_settings import RunSettings
+from stream.ingest.source_url import parse_source_url
 from stream.metrics import Metrics, new_registry
 from stream.metrics_observer import MetricsObserver
 from stream.metrics_server import MetricsServer
@@ -30,9 +30,12 @@ def stream_name(source: str) -> str:
     """The name of the stream in its results: a file's name without its ending, or the host.
 
     Never more of an address than its host: the rest may hold a login.
+
+    Raises:
+        ConfigError: if an address has no host.
     """
     if "://" in source:
-        return urlsplit(source).hostname or "stream"
+        return parse_source_url(source).host
     return Path(source).stem or "stream"
 
 

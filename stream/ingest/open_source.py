@@ -11,7 +11,7 @@ from stream.ingest.demo_clip import find_demo_clip
 from stream.ingest.picture_folder import PictureFolder
 from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
-from stream.ingest.source_url import NETWORK_SCHEMES, parse_source_url
+from stream.ingest.source_url import NETWORK_SCHEMES, parse_source_url, shown_url
 from stream.ingest.video_address import VideoAddress, file_address, url_address, webcam_address
 
 DEMO = "demo"
@@ -73,13 +73,13 @@ def _place(location: str) -> VideoAddress | Path:
 
 
 def _network(location: str) -> VideoAddress:
-    url = parse_source_url(location)
-    if url.scheme not in NETWORK_SCHEMES:
+    scheme = location.partition("://")[0].lower()
+    if scheme not in NETWORK_SCHEMES:
         raise ConfigError(
-            f"source {url.shown}: {url.scheme} is not read; expected {', '.join(NETWORK_SCHEMES)}, "
-            "or a file without scheme://"
+            f"source {shown_url(location)}: {scheme}:// is not read; expected "
+            f"{', '.join(NETWORK_SCHEMES)}, or a file without scheme://"
         )
-    return url_address(url)
+    return url_address(parse_source_url(location))
 
 
 def _webcam(device: Path) -> VideoAddress:

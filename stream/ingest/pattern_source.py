@@ -19,6 +19,8 @@ _BACKGROUND, _FIGURE = 60, 220
 _STEPS_PER_SECOND = 1.0
 _HEIGHTS_PER_SECOND = 0.4
 """How fast a figure walks."""
+_REACH_HEIGHTS = 0.25
+"""How far from its middle a figure's hands may get."""
 _STANDING = np.array(
     [
         (0.00, 0.07), (0.02, 0.05), (-0.02, 0.05), (0.05, 0.06), (-0.05, 0.06), (0.11, 0.20),
@@ -29,10 +31,8 @@ _STANDING = np.array(
 )  # fmt: skip
 """(17, 2) COCO joints of a person seen from the front, in heights from the middle of the top."""
 _SWING = np.zeros(len(_STANDING), np.float32)
-_SWING[[7, 9, 14, 16]], _SWING[[8, 10, 13, 15]] = (
-    (0.03, 0.07, 0.04, 0.1),
-    (-0.03, -0.07, -0.04, -0.1),
-)
+_SWING[[7, 9, 14, 16]] = 0.03, 0.07, 0.04, 0.1
+_SWING[[8, 10, 13, 15]] = -0.03, -0.07, -0.04, -0.1
 """How far each joint swings forth (in heights) while its opposite swings back."""
 
 
@@ -64,10 +64,10 @@ class Pattern:
     def _person_px(self, index: int, person: int) -> NDArray[np.float32]:
         seconds = index / self.fps
         tall_px = 0.8 * self.height
-        room_px = max(self.width - 0.4 * tall_px, 1.0)
+        room_px = max(self.width - 2 * _REACH_HEIGHTS * tall_px, 1.0)
         walked_px = seconds * _HEIGHTS_PER_SECOND * tall_px + person * 0.37 * room_px
         # To and fro between the sides.
-        middle_px = 0.2 * tall_px + room_px - abs(walked_px % (2 * room_px) - room_px)
+        middle_px = _REACH_HEIGHTS * tall_px + room_px - abs(walked_px % (2 * room_px) - room_px)
         phase = np.sin(2 * np.pi * (_STEPS_PER_SECOND * seconds + person / 4))
         joints = _STANDING.copy()
         joints[:, 0] += _SWING * phase

@@ -40,6 +40,7 @@ class PyavSource:
         self._stream = stream
         self._clock = clock
         self._is_live = address.is_live
+        self._is_open = True
         self._pictures = PictureMaker()
         self._reader = VideoReader(address, thread_count=thread_count, max_pixels=max_pixels)
         try:
@@ -67,15 +68,19 @@ class PyavSource:
 
     def frames(self) -> Iterator[Frame]:
         """See `Source.frames`."""
+        if not self._is_open:
+            return
         frame = self._first
         yield frame
         for decoded in self._decoded:
             frame = self._frame(decoded)
             yield frame
-        self._warn_if_short(frame)
+        if self._is_open:
+            self._warn_if_short(frame)
 
     def close(self) -> None:
         """See `Source.close`."""
+        self._is_open = False
         self._decoded.close()
         self._reader.close()
 

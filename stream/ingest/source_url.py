@@ -5,7 +5,7 @@ People write passwords as they are, with / ? # or @ inside, where an address wan
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from stream.errors import ConfigError
@@ -18,7 +18,7 @@ _PATH_BEGINS = re.compile(r"[/?#]")
 _MAX_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SourceUrl:
     """Where a network source is. Its text and its repr show no login."""
 
@@ -27,8 +27,8 @@ class SourceUrl:
     port: int | None
     path: str
     """With its slash, and with query and fragment; may hold a secret field."""
-    user: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
+    user: str = ""
+    password: str = ""
     shown: str = ""
     """What messages and logs may say: no login, no secret query field."""
 
@@ -46,6 +46,8 @@ class SourceUrl:
 
     def __str__(self) -> str:
         return self.shown
+
+    __repr__ = __str__
 
 
 def parse_source_url(text: str) -> SourceUrl:

@@ -146,7 +146,7 @@ class VideoReader:
                 packets = self._container.demux(self._stream)
                 continue
             except (FFmpegError, OSError) as error:
-                # FFmpeg's error quotes the address with its login: it must not travel along.
+                # Without FFmpeg's own error: see `_open`.
                 raise read_error(self._address.shown, "reading broke off", error) from None
             failures = 0
             yield packet
@@ -179,11 +179,11 @@ class VideoReader:
             )
 
     def _no_frames(self) -> SourceError:
-        shown = self._address.shown
-        if isinstance(self._damage, ArgumentError):
+        shown, decoder = self._address.shown, self._decoder
+        if isinstance(self._damage, ArgumentError) or (self._damage and not decoder.width):
             return SourceError(
-                f"{shown}: its picture has more than {self._max_pixels} pixels, or a size that "
-                "makes no sense; make it smaller first"
+                f"{shown}: its picture is damaged or has more than {self._max_pixels} pixels; make "
+                "it smaller first"
             )
         if self._damage is not None:
             return SourceError(
@@ -199,7 +199,8 @@ def _open(address: VideoAddress, guard: dict[str, str]) -> InputContainer:
     try:
         return av.open(address.address, format=address.format, options=options, timeout=timeout)
     except (FFmpegError, OSError) as error:
-        raise read_error(address.shown, "cannot open", error) from None  # it quotes the login
+        # FFmpeg's error quotes the address with its login: it must not travel along.
+        raise read_error(address.shown, "cannot open", error, is_live=address.is_live) from None
 
 
 def _video_stream(container: InputContainer, shown: str) -> VideoStream:

@@ -115,18 +115,7 @@ def test_a_short_stall_is_a_gap_in_the_same_epoch(videos: dict[str, Path]) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "fault",
-    [
-        "stall:at=0.4,seconds=600",
-        pytest.param(
-            "half-open",
-            marks=pytest.mark.xfail(
-                reason="libav calls silence while it opens invalid data, and so does the reader"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("fault", ["stall:at=0.4,seconds=600", "half-open"])
 def test_silence_is_an_error_within_the_limits_of_the_reader(
     videos: dict[str, Path], fault: str
 ) -> None:

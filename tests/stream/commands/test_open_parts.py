@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from engines.engine import EngineSpec, Precision
 from stream.clock import ManualClock
-from stream.commands.open_parts import engine_fields, open_sinks
+from stream.commands.open_parts import engine_fields, open_sinks, stream_name
 from stream.commands.run_settings import RunSettings
 from stream.errors import SinkError
 from stream.metrics import Metrics
@@ -48,3 +48,16 @@ def test_the_engine_is_told_in_words() -> None:
         "threads": "2",
         "canvas": "512x288",
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("clips/walk.mp4", "walk"),
+        ("demo", "demo"),
+        ("rtsp://joe:a/b?c#d[e@cam.local:554/live", "cam.local"),
+        ("http://cam/a.mp4", "cam"),
+    ],
+)
+def test_a_stream_is_named_after_its_file_or_host(source: str, name: str) -> None:
+    assert stream_name(source) == name
