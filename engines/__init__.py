@@ -7,8 +7,11 @@ An engine loads an artefact and knows no network architecture; pixels go in, pos
     zoo_models.py       finds models by name (zoo/, those that ship) or by path
     engine.py           the Engine protocol
     open_engine.py      picks an engine by name, or the best this machine has
+    engine_options.py   what may be said about opening one
     openvino_engine.py, onnxruntime_engine.py, replay_engine.py
-    picture_engine.py   what the first two share: a batch is run picture by picture
+    bucket_engine.py    what most share: a batch rides in graphs compiled for a few sizes
+    shape_buckets.py    which rides a batch takes; pure
+    engine_store.py     built engines on disk, found again by what they were built from
     tensor_check.py     tensors against what the manifest says of them
     hardware.py         instruction sets, cores this process may use
     decoding/           the small batched step after a graph (greedy suppression)

@@ -18,6 +18,7 @@ class Precision(StrEnum):
     BF16 = "bf16"
     FP16 = "fp16"
     INT8 = "int8"
+    FP8 = "fp8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class EngineSpec:
     threads: int
     canvas: tuple[int, int]
     """(width, height) of the input pictures."""
+    device: str = "cpu"
+    """`cpu`, or the name of a GPU and its compute capability."""
+    batches: tuple[int, ...] = (1,)
+    """Batch sizes the graph was compiled for, ascending; others are padded up or split."""
 
 
 class Engine(Protocol):

@@ -2,6 +2,7 @@
 
 import math
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,18 @@ class CpuFeatures:
     """int8 dot products (AVX-512 or AVX2 form)."""
     avx512_bf16: bool
     amx_bf16: bool
+
+    @property
+    def instruction_class(self) -> str:
+        """One word for the best of them; processors of one class round alike."""
+        names = {
+            "amx": self.amx_bf16,
+            "avx512-bf16": self.avx512_bf16,
+            "avx512-vnni": self.avx512 and self.vnni,
+            "avx512": self.avx512,
+            "avx2": self.avx2,
+        }
+        return next((name for name, there in names.items() if there), platform.machine())
 
 
 def cpu_features(cpuinfo: Path = CPUINFO) -> CpuFeatures:

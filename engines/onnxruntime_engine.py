@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from engines.artefact import Artefact
+from engines.bucket_engine import Arrays, BucketEngine, RunBatch
 from engines.engine import EngineSpec, Precision, Tensors
+from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.hardware import bounded_threads
-from engines.picture_engine import Arrays, PictureEngine, RunPicture
+from engines.shape_buckets import checked_buckets
 from stream.errors import EngineError
 
 ENGINE = "onnxruntime"
@@ -19,7 +21,8 @@ def open_onnxruntime(
     canvas: tuple[int, int],
     threads: int | None = None,
     precision: Precision | None = None,
-) -> PictureEngine:
+    options: EngineOptions = DEFAULT_OPTIONS,
+) -> BucketEngine:
     """Loads the model for one canvas and warms it up.
 
     Args:
@@ -27,6 +30,7 @@ def open_onnxruntime(
         canvas: (width, height) of the pictures, one of the manifest's.
         threads: at most so many; None for all cores this process may use.
         precision: None or fp32.
+        options: batch sizes.
 
     Raises:
         EngineError: if ONNX Runtime is missing, the precision is not fp32 or the graph is refused.
@@ -43,9 +47,10 @@ def open_onnxruntime(
         precision=Precision.FP32,
         threads=count,
         canvas=canvas,
+        batches=checked_buckets(options.batches),
     )
     session = _open_session(onnxruntime, artefact, count)
-    return PictureEngine(spec, artefact.manifest, _runner(session))
+    return BucketEngine(spec, artefact.manifest, _runner(session))
 
 
 def _import_onnxruntime() -> Any:
@@ -71,7 +76,7 @@ def _open_session(onnxruntime: Any, artefact: Artefact, threads: int) -> Any:
         )
 
 
-def _runner(session: Any) -> RunPicture:
+def _runner(session: Any) -> RunBatch:
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Arrays) -> Tensors:

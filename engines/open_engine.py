@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from engines.artefact import Artefact
 from engines.engine import Engine, Precision
+from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.onnxruntime_engine import open_onnxruntime
 from engines.openvino_engine import open_openvino
 from stream.errors import EngineError
@@ -35,6 +36,7 @@ def open_engine(
     canvas: tuple[int, int],
     threads: int | None = None,
     precision: Precision | None = None,
+    options: EngineOptions = DEFAULT_OPTIONS,
 ) -> Engine:
     """Opens the model, warm, for one canvas.
 
@@ -45,6 +47,7 @@ def open_engine(
         canvas: (width, height) of the pictures, one of the manifest's.
         threads: at most so many; None for all cores this process may use.
         precision: None for the best of the engine on this processor.
+        options: batch sizes, store.
 
     Raises:
         EngineError: if no engine opens; the message has every reason.
@@ -54,7 +57,9 @@ def open_engine(
     failures: list[tuple[EngineName, EngineError]] = []
     for name in names:
         try:
-            opened = OPENERS[name](artefact, canvas=canvas, threads=threads, precision=precision)
+            opened = OPENERS[name](
+                artefact, canvas=canvas, threads=threads, precision=precision, options=options
+            )
         except EngineError as error:
             failures.append((name, error))
             continue

@@ -7,22 +7,52 @@ percentile (a joint may take another peak; `tests/bench/bench_engines.py`). Keep
 sampling grids in fp32 as well did not change that.
 """
 
+import io
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engines.artefact import Artefact
+from engines.bucket_engine import Arrays, BucketEngine, RunBatch
 from engines.engine import EngineSpec, Precision, Tensors
-from engines.hardware import available_threads, bounded_threads
-from engines.picture_engine import Arrays, PictureEngine, RunPicture
+from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
+from engines.engine_store import BuildKey, EngineStore
+from engines.hardware import available_threads, bounded_threads, cpu_features
+from engines.shape_buckets import checked_buckets
 from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
+
+log = logging.getLogger(__name__)
 
 ENGINE = "openvino"
 TELEMETRY = "openvino_telemetry"
 PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+QUANTISED_NAME = "model.xml"
+COMPILED_NAME = "compiled_{batch}.blob"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be compiled."""
+
+    artefact: Artefact
+    canvas: tuple[int, int]
+    precision: Precision
+    threads: int
+    batches: tuple[int, ...]
+    graph: Path
+    """ONNX, or the quantised graph."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return _settings(self.precision, self.threads)
 
 
 def open_openvino(
@@ -31,49 +61,155 @@ def open_openvino(
     canvas: tuple[int, int],
     threads: int | None = None,
     precision: Precision | None = None,
-) -> PictureEngine:
-    """Compiles the model for one canvas and warms it up.
+    options: EngineOptions = DEFAULT_OPTIONS,
+) -> BucketEngine:
+    """Compiles the model for one canvas and warms it up; takes it from the store if it is there.
 
     Args:
         artefact: the model.
         canvas: (width, height) of the pictures, one of the manifest's.
         threads: at most so many; None for all cores this process may use.
-        precision: None for bf16 where the processor has it, else fp32.
+        precision: None for bf16 where the processor has it, else fp32. int8 must have been built.
+        options: batch sizes, store.
 
     Raises:
         EngineError: if OpenVINO is missing, cannot do the precision or refuses the graph.
         ConfigError: if `threads` is out of range.
     """
-    openvino = import_openvino()
-    core = _core()
-    chosen = precision or best_precision(core)
-    _check_precision(core, chosen)
-    count = bounded_threads(threads)
-    compiled = _compile(core, artefact, canvas, _settings(chosen, count))
+    core, plan = _core(), _plan(artefact, canvas, threads, precision, options)
+    compiled = _from_store(core, plan, options.store) if options.store else None
+    compiled = compiled or {batch: _compile(core, plan, batch) for batch in plan.batches}
+    first = next(iter(compiled.values()))
     spec = EngineSpec(
         engine=ENGINE,
-        version=openvino.__version__.partition("-")[0],
+        version=openvino_version(),
         model=artefact.manifest.name,
-        precision=chosen,
-        threads=int(compiled.get_property("INFERENCE_NUM_THREADS")),  # what it really took
+        precision=plan.precision,
+        threads=int(first.get_property("INFERENCE_NUM_THREADS")),  # what it really took
         canvas=canvas,
+        batches=plan.batches,
     )
-    return PictureEngine(spec, artefact.manifest, _runner(compiled))
+    return BucketEngine(spec, artefact.manifest, _runner(compiled))
 
 
-def best_precision(core: Any) -> Precision:
-    """The fastest arithmetic without calibration that the processor has."""
-    return Precision.BF16 if "BF16" in _capabilities(core) else Precision.FP32
+def build_openvino(
+    artefact: Artefact,
+    *,
+    canvas: tuple[int, int],
+    threads: int | None = None,
+    precision: Precision | None = None,
+    options: EngineOptions = DEFAULT_OPTIONS,
+) -> bool:
+    """Compiles into the store, so that `open_openvino` need not; False if it was there.
+
+    Raises:
+        EngineError: as `open_openvino`, or if there is no store, or it cannot be written.
+        ConfigError: if `threads` is out of range.
+    """
+    if options.store is None:
+        raise EngineError("openvino: building needs a store; give one with --cache DIR")
+    plan = _plan(artefact, canvas, threads, precision, options)
+    if options.store.find(_key(plan)):
+        return False
+
+    def write(folder: Path) -> dict[str, str]:
+        for batch in plan.batches:
+            blob = _compile(_core(), plan, batch).export_model()
+            (folder / COMPILED_NAME.format(batch=batch)).write_bytes(blob.getvalue())
+        return {}
+
+    options.store.build(_key(plan), write)
+    return True
 
 
-def openvino_precisions() -> tuple[Precision, ...]:
-    """What this machine's processor can do through OpenVINO, best first.
+def quantised_key(artefact: Artefact) -> BuildKey:
+    """Where `builders` leave the int8 graph of a model; it is compiled like the ONNX file."""
+    return BuildKey(
+        onnx_sha256=artefact.manifest.onnx_sha256,
+        backend="openvino-graph",
+        version="1",
+        precision=Precision.INT8,
+        target="portable",
+        profile="any",
+    )
+
+
+def openvino_version() -> str:
+    """Of the installed package, without its build number.
 
     Raises:
         EngineError: if OpenVINO is missing.
     """
-    best = best_precision(_core())
-    return (Precision.BF16, Precision.FP32) if best is Precision.BF16 else (Precision.FP32,)
+    return str(import_openvino().__version__).partition("-")[0]
+
+
+def _plan(
+    artefact: Artefact,
+    canvas: tuple[int, int],
+    threads: int | None,
+    precision: Precision | None,
+    options: EngineOptions,
+) -> _Plan:
+    core = _core()
+    chosen = precision or _precisions(core)[0]
+    _check_precision(core, chosen)
+    fixed_inputs(artefact.manifest, canvas)  # refuses a canvas that the model lacks
+    graph = artefact.onnx_path
+    if chosen is Precision.INT8:
+        graph = _quantised_graph(artefact, options.store)
+    batches = checked_buckets(options.batches)
+    return _Plan(artefact, canvas, chosen, bounded_threads(threads), batches, graph)
+
+
+def _quantised_graph(artefact: Artefact, store: EngineStore | None) -> Path:
+    entry = store.find(quantised_key(artefact)) if store else None
+    if entry is None:
+        name = artefact.manifest.name
+        raise EngineError(
+            f"openvino: model {name} was not quantised on this machine; build it with: posestream "
+            f"build {name} --engine openvino --precision int8 --pictures FOLDER"
+        )
+    return entry.file(QUANTISED_NAME)
+
+
+def _key(plan: _Plan) -> BuildKey:
+    cpu = cpu_features()
+    width, height = plan.canvas
+    return BuildKey(
+        onnx_sha256=plan.artefact.manifest.onnx_sha256,
+        backend=ENGINE,
+        version=openvino_version(),
+        precision=plan.precision,
+        target=f"{cpu.name} {cpu.instruction_class}",
+        profile=f"{width}x{height} batch {','.join(map(str, plan.batches))}",
+        flags={name: str(value) for name, value in plan.settings.items()}
+        | ({"graph": plan.graph.parent.name} if plan.precision is Precision.INT8 else {}),
+    )
+
+
+def _from_store(core: Any, plan: _Plan, store: EngineStore) -> dict[int, Any] | None:
+    entry = store.find(_key(plan))
+    if entry is None:
+        return None
+    compiled = {}
+    for batch in plan.batches:
+        blob = entry.file(COMPILED_NAME.format(batch=batch)).read_bytes()
+        try:
+            compiled[batch] = core.import_model(io.BytesIO(blob), "CPU", plan.settings)
+        except RuntimeError as error:  # made by another build of OpenVINO: compile as if not there
+            extra = {"entry": str(entry.folder), "reason": str(error)}
+            log.warning("engine_store_rejected", extra=extra)
+            return None
+    return compiled
+
+
+def openvino_precisions() -> tuple[Precision, ...]:
+    """What this machine's processor can do through OpenVINO without calibration, best first.
+
+    Raises:
+        EngineError: if OpenVINO is missing.
+    """
+    return _precisions(_core())
 
 
 def import_openvino() -> Any:
@@ -114,9 +250,14 @@ def _capabilities(core: Any) -> list[str]:
     return list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
+def _precisions(core: Any) -> tuple[Precision, ...]:
+    has_bf16 = "BF16" in _capabilities(core)
+    return (Precision.BF16, Precision.FP32) if has_bf16 else (Precision.FP32,)
+
+
 def _check_precision(core: Any, precision: Precision) -> None:
     # OpenVINO itself runs something else without a word when it lacks the asked precision.
-    known = PRECISION_HINTS if "BF16" in _capabilities(core) else {Precision.FP32: "f32"}
+    known = (*_precisions(core), Precision.INT8)
     if precision not in known:
         raise EngineError(
             f"openvino on this processor runs {', '.join(known)}, got {precision}; "
@@ -131,33 +272,37 @@ def _settings(precision: Precision, threads: int) -> dict[str, Any]:
         "INFERENCE_NUM_THREADS": threads,
         # Two processes that each pin fewer threads than there are cores meet on the first cores.
         "ENABLE_CPU_PINNING": threads == available_threads(),
-        "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
+        # Of an int8 graph: what the layers run in that were left alone.
+        "INFERENCE_PRECISION_HINT": PRECISION_HINTS[
+            _precisions(_core())[0] if precision is Precision.INT8 else precision
+        ],
     }
 
 
-def _compile(
-    core: Any, artefact: Artefact, canvas: tuple[int, int], settings: dict[str, Any]
-) -> Any:
-    shapes = {spec.name: [1, *spec.shape[1:]] for spec in fixed_inputs(artefact.manifest, canvas)}
-    try:
-        model = core.read_model(artefact.onnx_path)
-        model.reshape(shapes)
-        return core.compile_model(model, "CPU", settings)
-    except RuntimeError as error:
-        raise EngineError(
-            f"openvino cannot open model {artefact.manifest.name}: {error}"
-        ) from error
+def _compile(core: Any, plan: _Plan, batch: int) -> Any:
+    inputs = fixed_inputs(plan.artefact.manifest, plan.canvas)
+    with _as_engine_error(f"openvino cannot open model {plan.artefact.manifest.name}"):
+        model = core.read_model(plan.graph)
+        model.reshape({spec.name: [batch, *spec.shape[1:]] for spec in inputs})
+        return core.compile_model(model, "CPU", plan.settings)
 
 
-def _runner(compiled: Any) -> RunPicture:
-    request = compiled.create_infer_request()
-    names = [output.get_any_name() for output in compiled.outputs]
+def _runner(compiled: dict[int, Any]) -> RunBatch:
+    requests = {batch: graph.create_infer_request() for batch, graph in compiled.items()}
+    names = [output.get_any_name() for output in next(iter(compiled.values())).outputs]
 
     def run(inputs: Arrays) -> Tensors:
-        try:
+        request = requests[len(next(iter(inputs.values())))]
+        with _as_engine_error("openvino failed on a picture"):
             request.infer(inputs, share_inputs=True, share_outputs=True)
-        except RuntimeError as error:
-            raise EngineError(f"openvino failed on a picture: {error}") from error
         return {name: np.asarray(request.get_tensor(name).data) for name in names}
 
     return run
+
+
+@contextmanager
+def _as_engine_error(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise EngineError(f"{what}: {error}") from error

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.artefact import Artefact
+from engines.bucket_engine import BucketEngine
 from engines.engine import Engine, EngineSpec, Precision, Tensors
 from engines.estimator import Canvas, OnePassEstimator
 from engines.open_engine import open_engine
-from engines.picture_engine import PictureEngine
 from engines.replay_engine import ReplayEngine
 from stream.clock import ManualClock
 from stream.errors import ConfigError, EngineError
@@ -179,7 +179,7 @@ def test_ten_thousand_sizes_open_no_more_engines_than_there_are_canvases(
     def make_engine(canvas: Canvas) -> Engine:
         spec = EngineSpec("plain", "1", "tiny", Precision.FP32, 1, canvas)
         nobody = {name: values[None] for name, values in recording().items()}
-        return PictureEngine(spec, tiny_artefact.manifest, lambda _inputs: nobody)
+        return BucketEngine(spec, tiny_artefact.manifest, lambda _inputs: nobody)
 
     estimator = OnePassEstimator(tiny_artefact, make_engine, clock=ManualClock())
     plane = np.zeros((100, 100), np.uint8)

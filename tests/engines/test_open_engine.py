@@ -73,7 +73,7 @@ def test_without_any_engine_all_reasons_are_told(
         open_engine(tiny_artefact, canvas=CANVAS)
 
 
-@pytest.mark.parametrize("precision", [Precision.INT8, Precision.FP16])
+@pytest.mark.parametrize("precision", [Precision.FP8, Precision.FP16])
 def test_a_precision_that_no_engine_has_is_refused(
     tiny_artefact: Artefact, precision: Precision
 ) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engines.artefact import Artefact
+from engines.bucket_engine import BucketEngine
 from engines.engine import EngineSpec, Precision, Tensors
-from engines.picture_engine import PictureEngine
 from stream.errors import EngineError
 
 SPEC = EngineSpec("plain", "1", "tiny", Precision.FP32, 1, (128, 96))
@@ -27,7 +27,7 @@ def test_an_engine_that_reuses_its_buffers_gives_owned_results(tiny_artefact: Ar
         buffers["scores"][:] = next(numbers)
         return buffers
 
-    engine = PictureEngine(SPEC, tiny_artefact.manifest, run)
+    engine = BucketEngine(SPEC, tiny_artefact.manifest, run)
     assert engine.infer({"canvas": PICTURES})["scores"][:, 0].tolist() == [1, 2]
 
 
@@ -38,7 +38,7 @@ def test_a_graph_whose_outputs_change_their_shape_is_refused(tiny_artefact: Arte
         spec.model_copy(update={"shape": (None, None, *spec.shape[2:])})
         for spec in manifest.outputs
     )
-    engine = PictureEngine(
+    engine = BucketEngine(
         SPEC,
         manifest.model_copy(update={"outputs": anyhow}),
         lambda _inputs: outputs(next(numbers)),
