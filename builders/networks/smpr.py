@@ -2,7 +2,8 @@
 
 Source: "SMPR: Single-Stage Multi-Person Pose Regression"; follows the released code, whose head
 is FCOS's: shared weights at strides 8 to 128, offsets in strides, deformable convolutions steered
-by the first guess. Key names as released (`backbone.*`, `neck.*`, `bbox_head.*`).
+by the first guess. Key names as released (`backbone.*`, `neck.*`, `bbox_head.*`). `HeadForm` gives
+the head other sizes; those of `CompactSmpr` are in `compact_smpr.py`.
 """
 
 import math
@@ -14,16 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from builders.networks.centre_sampling import STRIDES
 from builders.networks.deformable import DeformableConvolution
 from builders.networks.hrnet import HrNetTrunk, branch_channels
 from builders.networks.pyramids import CHANNELS, Hrfpn, Pafpn
 from builders.networks.resnet import ResNet, Stride
 
 JOINTS = 17
-STRIDES = (8, 16, 32, 64, 128)
-GROUPS = 32
 OFFSET_GROUPS = 4
-HEAT_CHANNELS = 128
 MEAN_BGR = (102.9801, 115.9465, 122.7717)
 """Of both backbones; deviation 1."""
 
@@ -42,6 +41,22 @@ class SmprMaps:
     """(B, 1, H, W) logits of the predicted OKS."""
     joint_heat: Tensor | None = None
     """(B, 17, H/8, W/8) logits, in training mode only."""
+    joint_similarity: tuple[Tensor, ...] | None = None
+    """(B, 17, H, W) logits of each refined joint's own term of the OKS; compact form only."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadForm:
+    """Sizes of the head; as released unless said otherwise."""
+
+    channels: int = CHANNELS
+    convolutions: int = 4
+    """Of each of the two branches, before the feature adaption."""
+    heat_channels: int = 128
+    levels: int = len(STRIDES)
+    norm_groups: int = 32
+    joint_similarity: bool = False
+    """Whether each joint gets a confidence. The paper has none: every keypoint counts as seen."""
 
 
 class Backbone50(ResNet):
@@ -73,20 +88,21 @@ class BackboneHr(HrNetTrunk):
         return self.branches(pixels)
 
 
-class _Normed(nn.Module):
+class NormedConvolution(nn.Module):
     """3x3 without bias, group norm, ReLU; keys `conv` and `gn`."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, groups: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.gn = nn.GroupNorm(GROUPS, outputs)
+        self.gn = nn.GroupNorm(groups, outputs)
         nn.init.normal_(self.conv.weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H, W)."""
         return functional.relu(self.gn(self.conv(x)))
 
 
-class _Scale(nn.Module):
+class LevelScale(nn.Module):
     """One learnt factor; key `scale`."""
 
     def __init__(self) -> None:
@@ -94,23 +110,24 @@ class _Scale(nn.Module):
         self.scale = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
         return x * self.scale
 
 
 class FeatureAdaption(nn.Module):
     """Moves both branches' features to where the first guess puts the joints."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv_offset = nn.Conv2d(2 * JOINTS, OFFSET_GROUPS * 18, 1, bias=False)
-        self.conv_adaption_reg = DeformableConvolution(CHANNELS, CHANNELS, groups=OFFSET_GROUPS)
-        self.conv_adaption_cls = DeformableConvolution(CHANNELS, CHANNELS, groups=OFFSET_GROUPS)
+        self.conv_adaption_reg = DeformableConvolution(channels, channels, groups=OFFSET_GROUPS)
+        self.conv_adaption_cls = DeformableConvolution(channels, channels, groups=OFFSET_GROUPS)
         nn.init.normal_(self.conv_offset.weight, std=0.1)
         nn.init.normal_(self.conv_adaption_reg.weight, std=0.01)
         nn.init.normal_(self.conv_adaption_cls.weight, std=0.01)
 
     def forward(self, regression: Tensor, person: Tensor, initial: Tensor) -> tuple[Tensor, Tensor]:
-        """Both (B, 256, H, W), and (B, 34, H, W) in strides, which gets no gradient."""
+        """Both (B, C, H, W), and (B, 34, H, W) in strides, which gets no gradient."""
         offset = self.conv_offset(initial.detach())
         moved = functional.relu(self.conv_adaption_reg(regression, offset))
         return moved, functional.relu(self.conv_adaption_cls(person, offset))
@@ -119,38 +136,60 @@ class FeatureAdaption(nn.Module):
 class SmprHead(nn.Module):
     """The head, with one set of weights for all levels but the two scales."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: HeadForm | None = None) -> None:
         super().__init__()
-        self.cls_convs = nn.ModuleList(_Normed(CHANNELS, CHANNELS) for _ in range(4))
-        self.reg_convs = nn.ModuleList(_Normed(CHANNELS, CHANNELS) for _ in range(4))
-        self.hm_convs = nn.ModuleList(
-            [_Normed(CHANNELS, HEAT_CHANNELS), _Normed(HEAT_CHANNELS, HEAT_CHANNELS)]
+        form = form or HeadForm()
+        C, heat, groups = form.channels, form.heat_channels, form.norm_groups
+        self.cls_convs, self.reg_convs = (
+            nn.ModuleList(NormedConvolution(C, C, groups) for _ in range(form.convolutions))
+            for _ in range(2)
         )
-        self.hm_out = _out(HEAT_CHANNELS, JOINTS)
-        self.fcos_cls = _out(CHANNELS, 1)
-        self.fcos_reg = _out(CHANNELS, 2 * JOINTS)
-        self.fcos_rescore = _out(CHANNELS, 1)
-        self.scales_1 = nn.ModuleList(_Scale() for _ in STRIDES)
-        self.scales_2 = nn.ModuleList(_Scale() for _ in STRIDES)
-        self.feature_adaption = FeatureAdaption()
-        self.fcos_refine_out = _out(CHANNELS, 2 * JOINTS)
-        for rare in (self.fcos_cls, self.hm_out):  # starts with one positive in a hundred
-            if rare.bias is not None:
-                nn.init.constant_(rare.bias, -math.log(99))
+        self.hm_convs = nn.ModuleList(
+            NormedConvolution(inputs, heat, groups) for inputs in (C, heat)
+        )
+        self.hm_out = head_output(heat, JOINTS)
+        self.fcos_cls = head_output(C, 1)
+        self.fcos_reg = head_output(C, 2 * JOINTS)
+        self.fcos_rescore = head_output(C, 1)
+        self.scales_1 = nn.ModuleList(LevelScale() for _ in range(form.levels))
+        self.scales_2 = nn.ModuleList(LevelScale() for _ in range(form.levels))
+        self.feature_adaption = FeatureAdaption(C)
+        self.fcos_refine_out = head_output(C, 2 * JOINTS)
+        self.joint_similarity = head_output(C, JOINTS) if form.joint_similarity else None
+        for rare in (self.fcos_cls, self.hm_out):
+            start_rare(rare)
 
-    def forward(self, pyramid: Sequence[Tensor]) -> SmprMaps:
-        """P3..P7, (B, 256, H, W) each."""
-        levels = [self._level(x, index) for index, x in enumerate(pyramid)]
-        person, initial, refined, similarity = zip(*levels, strict=True)
-        joint_heat = self.hm_out(_through(self.hm_convs, pyramid[0])) if self.training else None
-        return SmprMaps(person, initial, refined, similarity, joint_heat)
+    def forward(
+        self, pyramid: Sequence[Tensor], guesses: Sequence[Tensor] | None = None
+    ) -> SmprMaps:
+        """Levels, finest first, (B, C, H, W) each.
 
-    def _level(self, x: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        person, regression = _through(self.cls_convs, x), _through(self.reg_convs, x)
+        Args:
+            pyramid: the levels.
+            guesses: of each level (B, 34, H, W) in strides, to which the initial pose adds;
+                none in the paper.
+        """
+        known: Sequence[Tensor | None] = guesses or [None] * len(pyramid)
+        levels = [
+            self._level(x, index, guess)
+            for index, (x, guess) in enumerate(zip(pyramid, known, strict=True))
+        ]
+        person, initial, refined, similarity, joints = zip(*levels, strict=True)
+        joint_heat = self.hm_out(through(self.hm_convs, pyramid[0])) if self.training else None
+        scored = self.joint_similarity is not None
+        return SmprMaps(
+            person, initial, refined, similarity, joint_heat, joints if scored else None
+        )
+
+    def _level(self, x: Tensor, index: int, guess: Tensor | None) -> tuple[Tensor | None, ...]:
+        person, regression = through(self.cls_convs, x), through(self.reg_convs, x)
         initial = self.scales_1[index](self.fcos_reg(regression))
+        if guess is not None:
+            initial = initial + guess
         regression, person = self.feature_adaption(regression, person, initial)
         refined = initial.detach() + self.scales_2[index](self.fcos_refine_out(regression))
-        return self.fcos_cls(person), initial, refined, self.fcos_rescore(regression)
+        joints = self.joint_similarity(regression) if self.joint_similarity else None
+        return self.fcos_cls(person), initial, refined, self.fcos_rescore(regression), joints
 
 
 class Smpr(nn.Module):
@@ -187,7 +226,8 @@ def smpr_pixels(canvas: Tensor) -> Tensor:
     return bgr - torch.tensor(MEAN_BGR, device=canvas.device).view(1, 3, 1, 1)
 
 
-def _out(inputs: int, outputs: int) -> nn.Conv2d:
+def head_output(inputs: int, outputs: int) -> nn.Conv2d:
+    """A 3x3 convolution with bias that starts small."""
     convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.normal_(convolution.weight, std=0.01)
     if convolution.bias is not None:
@@ -195,7 +235,14 @@ def _out(inputs: int, outputs: int) -> nn.Conv2d:
     return convolution
 
 
-def _through(layers: nn.ModuleList, x: Tensor) -> Tensor:
+def start_rare(output: nn.Conv2d) -> None:
+    """Starts logits with one positive in a hundred, as the focal loss wants it."""
+    if output.bias is not None:
+        nn.init.constant_(output.bias, -math.log(99))
+
+
+def through(layers: nn.ModuleList, x: Tensor) -> Tensor:
+    """One layer after the other."""
     for layer in layers:
         x = layer(x)
     return x

@@ -10,28 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from builders.networks.smpr import JOINTS, STRIDES
-from builders.networks.smpr_decode import level_points
+from builders.networks.centre_sampling import Locations, suiting
+from builders.networks.smpr import JOINTS
 from stream.errors import PoseError
 from stream.skeleton import COCO_17
 
-RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, float("inf")))
-"""Pixels: farthest box side from the location, by level."""
-RADIUS = 1.5
-"""Half the side of the shrunk middle, in strides (the paper calls it the side)."""
 SIMILAR = 0.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Locations:
-    """All cells of all levels of one picture, P3 first."""
-
-    points: Tensor
-    """(P, 2) pixels."""
-    strides: Tensor
-    """(P,)."""
-    ranges: Tensor
-    """(P, 2)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,21 +32,6 @@ class SmprTargets:
     """(P, 34) joints minus location, in strides, of the person of `initial`."""
     visible: Tensor
     """(P, 34) 0 or 1."""
-
-
-def locations(sizes: list[tuple[int, int]], like: Tensor) -> Locations:
-    """The cells of levels with the given (height, width)."""
-    points = [
-        level_points(*size, stride, like) for size, stride in zip(sizes, STRIDES, strict=True)
-    ]
-    counts = torch.tensor([len(level) for level in points], device=like.device)
-    strides = torch.tensor(STRIDES, dtype=like.dtype, device=like.device)
-    ranges = torch.tensor(RANGES, dtype=like.dtype, device=like.device)
-    return Locations(
-        torch.cat(points),
-        strides.repeat_interleave(counts),
-        ranges.repeat_interleave(counts, 0),
-    )
 
 
 def boxes_of(joints: Tensor) -> Tensor:
@@ -96,7 +65,7 @@ def assign(where: Locations, joints: Tensor, areas: Tensor, first_guess: Tensor)
         nothing = where.points.new_zeros(P)
         empty = where.points.new_zeros(P, 2 * JOINTS)
         return SmprTargets(nothing > 0, nothing > 0, nothing, empty, empty)
-    initial, person = _suiting(where, boxes_of(joints))
+    initial, person = suiting(where, boxes_of(joints), border=1)
     similarity = similarities(joints, areas, first_guess)  # (G, P)
     best = similarity.amax(0)
     # A person's best location learns however little it resembles (least OKS 0).
@@ -110,25 +79,6 @@ def assign(where: Locations, joints: Tensor, areas: Tensor, first_guess: Tensor)
         offset.flatten(1) / where.strides[:, None],
         visible.flatten(1),
     )
-
-
-def _suiting(where: Locations, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """(P,) whether some person suits a location; (P,) the smallest who does."""
-    x, y = where.points[:, :1], where.points[:, 1:]
-    left, top, right, bottom = boxes.t()[:, None]
-    farthest = torch.stack((x - left, y - top, right - x, bottom - y)).amax(0)  # (P, G)
-    suits = (farthest >= where.ranges[:, :1]) & (farthest <= where.ranges[:, 1:])
-    radius = where.strides[:, None] * RADIUS
-    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
-    inside = (x > torch.maximum(middle_x - radius, left)) & (
-        x < torch.minimum(middle_x + radius, right)
-    )
-    inside &= (y > torch.maximum(middle_y - radius, top)) & (
-        y < torch.minimum(middle_y + radius, bottom)
-    )
-    area = ((right - left + 1) * (bottom - top + 1)).expand_as(farthest)
-    smallest, person = area.masked_fill(~(suits & inside), float("inf")).min(1)
-    return smallest.isfinite(), person
 
 
 def similarities(joints: Tensor, areas: Tensor, poses: Tensor) -> Tensor:

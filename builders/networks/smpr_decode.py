@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.networks.smpr import JOINTS, STRIDES, SmprMaps
+from builders.networks.centre_sampling import STRIDES, level_points
+from builders.networks.smpr import JOINTS, SmprMaps
 from stream.skeleton import COCO_17
 
 Array = NDArray[np.float64]
@@ -45,14 +46,6 @@ class SmprCandidates:
     """(B, M) in [0, 1]."""
     score: Tensor
     """(B, M): person times predicted OKS."""
-
-
-def level_points(height: int, width: int, stride: int, like: Tensor) -> Tensor:
-    """(height * width, 2) x, y of the cells in pixels: stride * i + stride // 2."""
-    x = torch.arange(width, device=like.device) * stride + stride // 2
-    y = torch.arange(height, device=like.device) * stride + stride // 2
-    rows, columns = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack((columns, rows), -1).reshape(-1, 2).to(like.dtype)
 
 
 def candidates(

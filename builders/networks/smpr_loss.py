@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from builders.networks.centre_sampling import flat, locations
 from builders.networks.smpr import JOINTS, SmprMaps
 from builders.networks.smpr_assignment import (
     SmprTargets,
     assign,
     heat_labels,
-    locations,
 )
 from stream.errors import PoseError
 
@@ -105,11 +105,6 @@ def similarity_loss(logits: Tensor, targets: SmprTargets) -> Tensor:
     if not bool(chosen.any()):
         return logits.sum() * 0
     return functional.binary_cross_entropy_with_logits(logits[chosen], targets.similarity[chosen])
-
-
-def flat(levels: Sequence[Tensor]) -> Tensor:
-    """(B, C, H, W) of every level to (B, P, C), P3 first."""
-    return torch.cat([level.flatten(2).transpose(1, 2) for level in levels], 1)
 
 
 def _stacked(targets: Sequence[SmprTargets]) -> SmprTargets:

@@ -5,13 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from builders.networks.smpr import (
-    STRIDES,
-    SmprHead,
-    smpr_hrnet,
-    smpr_pixels,
-    smpr_r50,
-)
+from builders.networks.centre_sampling import STRIDES
+from builders.networks.smpr import SmprHead, smpr_hrnet, smpr_pixels, smpr_r50
 from tests.builders.networks.deformable_by_hand import deformable_tensor
 from tests.builders.networks.random_weights import State, conv, parameter_count, randomise
 

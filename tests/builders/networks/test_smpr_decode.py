@@ -3,12 +3,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from builders.networks.smpr import STRIDES, SmprMaps
+from builders.networks.centre_sampling import STRIDES, level_points
+from builders.networks.smpr import SmprMaps
 from builders.networks.smpr_decode import (
     SmprCandidates,
     SmprDecodeSettings,
     candidates,
-    level_points,
     mirrored_back,
     pooled,
     poses,

@@ -5,17 +5,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from builders.networks.smpr import STRIDES, SmprMaps
-from builders.networks.smpr_assignment import (
-    RANGES,
-    assign,
-    boxes_of,
-    heat_labels,
-    locations,
-    similarities,
-)
+from builders.networks.centre_sampling import STRIDES, flat, level_ranges, locations
+from builders.networks.smpr import SmprMaps
+from builders.networks.smpr_assignment import assign, boxes_of, heat_labels, similarities
 from builders.networks.smpr_loss import (
-    flat,
     focal_sum,
     heat_loss,
     similarity_loss,
@@ -81,7 +74,7 @@ def test_assignment_equals_a_loop_over_locations_and_people() -> None:
                     inside = max(mx - reach, x1) < x < min(mx + reach, x2) and max(
                         my - reach, y1
                     ) < y < min(my + reach, y2)
-                    low, high = RANGES[level]
+                    low, high = level_ranges(5)[level]
                     area = (x2 - x1 + 1) * (y2 - y1 + 1)
                     if inside and low <= farthest <= high and area < smallest:
                         smallest, owner = area, g

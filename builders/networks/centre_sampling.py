@@ -1,0 +1,92 @@
+"""Which cells of a pyramid answer for which box: FCOS's rule, for SMPR and the person detector.
+
+A cell answers for a box if it lies in the shrunk middle of it and the box's farthest side suits the
+cell's level; where several boxes want a cell, the smallest has it. Source: Tian et al., "FCOS"
+(ICCV 2019), with centre sampling as in SMPR's released code.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+STRIDES = (8, 16, 32, 64, 128)
+"""Of P3 to P7; smaller networks have the first ones only."""
+LIMITS = (64, 128, 256, 512)
+"""Pixels: a box belongs to the next level if its farthest side is beyond."""
+RADIUS = 1.5
+"""Half the side of the shrunk middle, in strides (SMPR's paper calls it the side)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Locations:
+    """All cells of all levels of one picture, P3 first."""
+
+    points: Tensor
+    """(P, 2) pixels."""
+    strides: Tensor
+    """(P,)."""
+    ranges: Tensor
+    """(P, 2) pixels: farthest box side from the cell, least and most."""
+
+
+def level_points(height: int, width: int, stride: int, like: Tensor) -> Tensor:
+    """(height * width, 2) x, y of the cells in pixels: stride * i + stride // 2."""
+    x = torch.arange(width, device=like.device) * stride + stride // 2
+    y = torch.arange(height, device=like.device) * stride + stride // 2
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack((columns, rows), -1).reshape(-1, 2).to(like.dtype)
+
+
+def level_ranges(levels: int) -> list[tuple[float, float]]:
+    """Pixels, least and most farthest side of each level; the last one takes all larger boxes."""
+    limits = (-1.0, *(float(limit) for limit in LIMITS[: levels - 1]), float("inf"))
+    return list(itertools.pairwise(limits))
+
+
+def locations(sizes: Sequence[tuple[int, int]], like: Tensor) -> Locations:
+    """The cells of levels with the given (height, width)."""
+    points = [
+        level_points(*size, stride, like) for size, stride in zip(sizes, STRIDES, strict=False)
+    ]
+    counts = torch.tensor([len(level) for level in points], device=like.device)
+    strides = torch.tensor(STRIDES[: len(sizes)], dtype=like.dtype, device=like.device)
+    ranges = torch.tensor(level_ranges(len(sizes)), dtype=like.dtype, device=like.device)
+    return Locations(
+        torch.cat(points),
+        strides.repeat_interleave(counts),
+        ranges.repeat_interleave(counts, 0),
+    )
+
+
+def suiting(where: Locations, boxes: Tensor, border: float) -> tuple[Tensor, Tensor]:
+    """(P,) whether some box suits a location; (P,) the smallest one that does.
+
+    Args:
+        where: P locations.
+        boxes: (G, 4) left, top, right, bottom in pixels, G above 0.
+        border: what a side is longer than right - left: 1 in SMPR, which ends boxes a pixel
+            earlier, 0 for boxes of edges.
+    """
+    x, y = where.points[:, :1], where.points[:, 1:]
+    left, top, right, bottom = boxes.t()[:, None]
+    farthest = torch.stack((x - left, y - top, right - x, bottom - y)).amax(0)  # (P, G)
+    suits = (farthest >= where.ranges[:, :1]) & (farthest <= where.ranges[:, 1:])
+    radius = where.strides[:, None] * RADIUS
+    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
+    inside = (x > torch.maximum(middle_x - radius, left)) & (
+        x < torch.minimum(middle_x + radius, right)
+    )
+    inside &= (y > torch.maximum(middle_y - radius, top)) & (
+        y < torch.minimum(middle_y + radius, bottom)
+    )
+    area = ((right - left + border) * (bottom - top + border)).expand_as(farthest)
+    smallest, owner = area.masked_fill(~(suits & inside), float("inf")).min(1)
+    return smallest.isfinite(), owner
+
+
+def flat(levels: Sequence[Tensor]) -> Tensor:
+    """(B, C, H, W) of every level to (B, P, C), P3 first."""
+    return torch.cat([level.flatten(2).transpose(1, 2) for level in levels], 1)
