@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from builders.evaluation.coco_eval import evaluate, labelled_set
+from builders.evaluation.coco_eval import evaluate
+from builders.evaluation.labels import labelled_set
 from builders.evaluation.people import predict_with
 from builders.export import write_artefact
 from builders.networks.bottom_up import CompactBottomUp

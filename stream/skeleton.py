@@ -59,4 +59,21 @@ COCO_17 = Skeleton(
 )  # fmt: skip
 """The 17 COCO keypoints with the sigmas and the 19 sticks of the COCO keypoint evaluation."""
 
-SKELETONS = {COCO_17.name: COCO_17}
+CROWDPOSE_14 = Skeleton(
+    name="crowdpose_14",
+    joints=(
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+        "head", "neck",
+    ),
+    limbs=(
+        (10, 8), (8, 6), (11, 9), (9, 7), (6, 7), (0, 6), (1, 7), (0, 1), (0, 2), (1, 3), (2, 4),
+        (3, 5), (12, 13), (1, 13), (0, 13),
+    ),
+    mirror_pairs=((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11)),
+    sigmas=np.array([79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89, 79, 79], np.float32)
+    / np.float32(1000),
+)  # fmt: skip
+"""CrowdPose (Li et al., CVPR 2019): joints and sigmas of its evaluation (Jeff-sjtu/CrowdPose)."""
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17, CROWDPOSE_14)}

@@ -19,6 +19,9 @@ Floats = NDArray[np.float32]
 People = tuple[Floats, Floats]
 """Keypoints (N, J, 3) = x, y, confidence in pixels of the picture, and scores (N,)."""
 
+Boxes = tuple[Floats, Floats]
+"""Boxes (N, 4) = x, y, w, h in pixels of the picture, and scores (N,)."""
+
 Predict = Callable[[Rgb], People]
 """An (H, W, 3) RGB picture in, its people out."""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from builders.evaluation.clip_recall import find_people, read_teacher, score_clip
-from builders.evaluation.coco_eval import evaluate, labelled_set
+from builders.evaluation.coco_eval import evaluate
+from builders.evaluation.labels import labelled_set
 from builders.evaluation.movenet import MoveNetMultiPose
 from builders.evaluation.people import (
     Predict,

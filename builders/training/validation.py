@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from builders.evaluation.coco_eval import evaluate, labelled_set
+from builders.evaluation.coco_eval import evaluate
+from builders.evaluation.labels import labelled_set
 from builders.evaluation.people import People, Predict, Rgb
 from builders.networks.bottom_up import CompactBottomUp
 from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings

@@ -5,7 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from builders.evaluation.coco_eval import LabelledSet, evaluate, keypoint_statistics
+from builders.evaluation.coco_eval import evaluate, keypoint_statistics
+from builders.evaluation.labels import LabelledSet, read_labels
 from builders.evaluation.people import Floats, People, Rgb
 from stream.clock import ManualClock
 from stream.errors import SourceError
@@ -63,19 +64,19 @@ def truth() -> dict[int, People]:
 
 
 def test_perfect_people_reach_ap_1(labelled: LabelledSet) -> None:
-    figures = keypoint_statistics(labelled.annotations, truth())
+    figures = keypoint_statistics(read_labels(labelled), truth())
     assert figures["AP"] == pytest.approx(1)
     assert figures["AR"] == pytest.approx(1)
     assert (figures["people"], figures["pictures"]) == (3, 3)
 
 
 def test_nobody_found_is_ap_0(labelled: LabelledSet) -> None:
-    figures = keypoint_statistics(labelled.annotations, {1: NOBODY})
+    figures = keypoint_statistics(read_labels(labelled), {1: NOBODY})
     assert (figures["AP"], figures["AR"]) == (0, 0)
 
 
 def test_a_missed_person_lowers_recall_to_the_share_found(labelled: LabelledSet) -> None:
-    figures = keypoint_statistics(labelled.annotations, truth() | {2: NOBODY})
+    figures = keypoint_statistics(read_labels(labelled), truth() | {2: NOBODY})
     assert figures["AR"] == pytest.approx(2 / 3)
     # COCO samples precision at 101 recalls; those up to 2/3 are reached.
     assert figures["AP"] == pytest.approx(67 / 101)
@@ -85,7 +86,7 @@ def test_a_confident_false_person_on_an_empty_picture_costs_precision(
     labelled: LabelledSet,
 ) -> None:
     ghost = person_at(200, 200)[None], np.array([0.95], np.float32)
-    figures = keypoint_statistics(labelled.annotations, truth() | {3: ghost})
+    figures = keypoint_statistics(read_labels(labelled), truth() | {3: ghost})
     assert figures["AR"] == pytest.approx(1)
     assert figures["AP"] == pytest.approx(3 / 4)
 
@@ -94,7 +95,7 @@ def test_a_person_without_labelled_joints_is_neither_found_nor_false(
     labelled: LabelledSet,
 ) -> None:
     both = np.stack([person_at(50, 60), person_at(400, 60)]), np.array([0.7, 0.95], np.float32)
-    assert keypoint_statistics(labelled.annotations, truth() | {2: both})["AP"] == pytest.approx(1)
+    assert keypoint_statistics(read_labels(labelled), truth() | {2: both})["AP"] == pytest.approx(1)
 
 
 def test_joints_shifted_to_oks_07_count_up_to_that_threshold(labelled: LabelledSet) -> None:
@@ -107,7 +108,7 @@ def test_joints_shifted_to_oks_07_count_up_to_that_threshold(labelled: LabelledS
     moved = {}
     for image, (keypoints, scores) in truth().items():
         moved[image] = keypoints + np.array([shift, 0, 0], np.float32), scores
-    figures = keypoint_statistics(labelled.annotations, moved)
+    figures = keypoint_statistics(read_labels(labelled), moved)
     assert figures["AP50"] == pytest.approx(1)
     assert figures["AP75"] == 0
     assert figures["AP"] == pytest.approx(5 / 10)  # .50 .55 .60 .65 .70 of ten thresholds

@@ -5,7 +5,8 @@ import pytest
 
 from builders.evaluation.cascade import Cascade, decode_boxes
 from builders.evaluation.clip_recall import evaluate_clip, read_teacher
-from builders.evaluation.coco_eval import evaluate, labelled_set
+from builders.evaluation.coco_eval import evaluate
+from builders.evaluation.labels import labelled_set
 from builders.evaluation.movenet import MoveNetMultiPose, multipose_people
 from builders.evaluation.people import on_pictures
 from stream.geometry import letterbox
