@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 STRIDES = (8, 16, 32, 64, 128)
 """Of P3 to P7; smaller networks have the first ones only."""
@@ -90,3 +91,21 @@ def suiting(where: Locations, boxes: Tensor, border: float) -> tuple[Tensor, Ten
 def flat(levels: Sequence[Tensor]) -> Tensor:
     """(B, C, H, W) of every level to (B, P, C), P3 first."""
     return torch.cat([level.flatten(2).transpose(1, 2) for level in levels], 1)
+
+
+def best_cells(score: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The best cells of a level: scores and indices, (B, most) each, whatever the level's size.
+
+    Args:
+        score: (B, P), above 0.
+        most: of each picture; where P is smaller the rest has score 0 and the last cell's index.
+    """
+    filled = functional.pad(score, (0, most))
+    values, cells = filled.topk(most, 1)
+    return values, cells.clamp(max=score.shape[1] - 1)
+
+
+def cells_of(level: Tensor, cells: Tensor) -> Tensor:
+    """(B, C, H, W) and (B, M) indices to (B, M, C)."""
+    index = cells[:, None].expand(-1, level.shape[1], -1)
+    return level.flatten(2).gather(2, index).transpose(1, 2)

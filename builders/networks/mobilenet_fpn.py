@@ -6,6 +6,7 @@ graph.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,19 @@ STAGES = (
 TAPS = {2: 40, 5: 48, 9: 96}
 """Blocks that feed the pyramid, with their channels: strides 4, 8, 16."""
 
-P4_CHANNELS, P3_CHANNELS, P2_CHANNELS = 32, 24, 24
+P5_CHANNELS, P4_CHANNELS, P3_CHANNELS, P2_CHANNELS = 64, 32, 24, 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrunkMaps:
+    """Maps of the trunk; p: of the pyramid, c: of the blocks; cN is at stride 2 ** N."""
+
+    p2: Tensor
+    p3: Tensor
+    p4: Tensor
+    p5: Tensor
+    c3: Tensor
+    c4: Tensor
 
 
 class _Convolution(nn.Module):
@@ -90,7 +103,7 @@ class MobileNetFpn(nn.Module):
                 channels = outputs
         self.blocks = nn.ModuleList(blocks)
         self.last = _Convolution(480, 1280)
-        self.lateral5 = nn.Conv2d(1280, 64, 1)
+        self.lateral5 = nn.Conv2d(1280, P5_CHANNELS, 1)
         self.lateral4 = nn.Conv2d(96, 64, 1)
         self.lateral3 = nn.Conv2d(48, 32, 1)
         self.lateral2 = nn.Conv2d(40, 24, 1)
@@ -100,17 +113,23 @@ class MobileNetFpn(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns P2 (B, 24, H/4, W/4), P3 (B, 24, H/8, W/8), P4 (B, 32, H/16, W/16)."""
+        maps = self.maps(x)
+        return maps.p2, maps.p3, maps.p4
+
+    def maps(self, x: Tensor) -> TrunkMaps:
+        """The pyramid with what it is made from, for networks that use coarse levels too."""
         x = self.stem(x)
         taps = {}
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in TAPS:
                 taps[index] = x
+        c2, c3, c4 = taps.values()
         p5 = self.lateral5(self.last(x))
-        p4: Tensor = self.smooth4(_twice(p5) + self.lateral4(taps[9]))
-        p3: Tensor = self.smooth3(_twice(p4) + self.lateral3(taps[5]))
-        p2: Tensor = self.smooth2(_twice(p3) + self.lateral2(taps[2]))
-        return p2, p3, p4
+        p4 = self.smooth4(_twice(p5) + self.lateral4(c4))
+        p3 = self.smooth3(_twice(p4) + self.lateral3(c3))
+        p2 = self.smooth2(_twice(p3) + self.lateral2(c2))
+        return TrunkMaps(p2, p3, p4, p5, c3, c4)
 
     def early_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters up to the first tap: edges and textures, the costliest to train."""

@@ -1,5 +1,7 @@
 """SMPR's maps to poses: candidates of fixed number in torch, then linear soft suppression.
 
+`SmprGraph` is the exported model; its suppression is the batched step of `engines.decoding`.
+
 Source: SMPR's released code (`get_bboxes`, `multiclass_nms_kpt`, mmdetection's `soft_nms`).
 """
 
@@ -11,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from builders.networks.centre_sampling import STRIDES, level_points
+from builders.networks.centre_sampling import STRIDES, best_cells, cells_of, level_points
 from builders.networks.smpr import JOINTS, SmprMaps
+from engines.decoding.box_suppression import SoftSuppression, soft_nms
 from stream.skeleton import COCO_17
 
 Array = NDArray[np.float64]
@@ -42,44 +45,49 @@ class SmprCandidates:
 
     keypoints: Tensor
     """(B, M, 17, 2) pixels of the resized picture, clamped to it."""
+    confidence: Tensor
+    """(B, M, 17) in [0, 1]; all 1 as released."""
     person: Tensor
     """(B, M) in [0, 1]."""
     score: Tensor
     """(B, M): person times predicted OKS."""
 
 
-def candidates(
-    maps: SmprMaps, picture: tuple[int, int], settings: SmprDecodeSettings
-) -> SmprCandidates:
-    """The best locations of every level, P3 first.
+def candidates(maps: SmprMaps, last_pixel: Tensor, settings: SmprDecodeSettings) -> SmprCandidates:
+    """The best locations of every level, P3 first; M is `per_level` times the number of levels.
+
+    A level with fewer cells is filled up with candidates of score 0, so that M does not depend on
+    the size of the picture.
 
     Args:
         maps: of a batch of equally large pictures.
-        picture: (width, height) of the resized picture without its padding.
+        last_pixel: (2,) x, y of the last pixel of the resized picture without its padding.
         settings: `per_level` is used.
     """
-    levels = [
-        _level(maps, level, stride, settings.per_level) for level, stride in enumerate(STRIDES)
-    ]
-    keypoints, person, score = (torch.cat(parts, 1) for parts in zip(*levels, strict=True))
-    limit = torch.tensor(picture, dtype=keypoints.dtype, device=keypoints.device) - 1
-    return SmprCandidates(torch.minimum(keypoints.clamp(min=0), limit), person, score)
+    levels = [_level(maps, level, settings.per_level) for level in range(len(maps.person))]
+    keypoints, confidence, person, score = (torch.cat(p, 1) for p in zip(*levels, strict=True))
+    inside = torch.minimum(keypoints.clamp(min=0), last_pixel.to(keypoints))
+    return SmprCandidates(inside, confidence, person, score)
 
 
-def _level(maps: SmprMaps, level: int, stride: int, most: int) -> tuple[Tensor, Tensor, Tensor]:
+def _level(maps: SmprMaps, level: int, most: int) -> tuple[Tensor, ...]:
     person = maps.person[level].sigmoid().flatten(1)
-    score = person * maps.similarity[level].sigmoid().flatten(1)
+    score, cells = best_cells(person * maps.similarity[level].sigmoid().flatten(1), most)
     H, W = maps.person[level].shape[-2:]
-    offset = maps.refined[level].flatten(2).transpose(1, 2) * stride  # (B, H * W, 34)
-    points = level_points(H, W, stride, offset)
-    poses = offset + points.repeat(1, JOINTS)
-    best = score.topk(min(most, H * W), 1).indices
-    poses = poses.gather(1, best[..., None].expand(-1, -1, 2 * JOINTS))
-    return (
-        poses.reshape(poses.shape[0], -1, JOINTS, 2),
-        person.gather(1, best),
-        score.gather(1, best),
-    )
+    stride = STRIDES[level]
+    offset = cells_of(maps.refined[level], cells) * stride  # (B, most, 34)
+    poses = offset + level_points(H, W, stride, offset)[cells].repeat(1, 1, JOINTS)
+    keypoints = poses.reshape(-1, most, JOINTS, 2)
+    known = score.clamp(min=0).sign()  # 0 for what only fills the level up
+    return keypoints, _confidence(maps, level, cells), person.gather(1, cells) * known, score
+
+
+def _confidence(maps: SmprMaps, level: int, cells: Tensor) -> Tensor:
+    if maps.joint_similarity is None:
+        return torch.ones_like(cells, dtype=maps.person[level].dtype)[..., None].expand(
+            -1, -1, JOINTS
+        )
+    return cells_of(maps.joint_similarity[level], cells).sigmoid()
 
 
 def mirrored_back(found: SmprCandidates, width: int) -> SmprCandidates:
@@ -87,7 +95,7 @@ def mirrored_back(found: SmprCandidates, width: int) -> SmprCandidates:
     order = COCO_17.flip_order().tolist()
     keypoints = found.keypoints[:, :, order]
     keypoints = torch.stack((width - 1 - keypoints[..., 0], keypoints[..., 1]), -1)
-    return SmprCandidates(keypoints, found.person, found.score)
+    return SmprCandidates(keypoints, found.confidence[:, :, order], found.person, found.score)
 
 
 def pooled(parts: Sequence[SmprCandidates], scales: Sequence[float]) -> SmprCandidates:
@@ -100,6 +108,7 @@ def pooled(parts: Sequence[SmprCandidates], scales: Sequence[float]) -> SmprCand
     keypoints = [part.keypoints / scale for part, scale in zip(parts, scales, strict=True)]
     return SmprCandidates(
         torch.cat(keypoints, 1),
+        torch.cat([part.confidence for part in parts], 1),
         torch.cat([part.person for part in parts], 1),
         torch.cat([part.score for part in parts], 1),
     )
@@ -122,43 +131,6 @@ def poses(
     keep = person > settings.person
     keypoints, score = keypoints[keep], score[keep]
     boxes = np.concatenate((keypoints.min(1), keypoints.max(1)), 1)
-    order, lowered = soft_nms(boxes, score, settings.overlap, settings.lowest)
-    return keypoints[order][: settings.people], lowered[: settings.people]
-
-
-def soft_nms(
-    boxes: Array, scores: Array, overlap: float, lowest: float
-) -> tuple[NDArray[np.intp], Array]:
-    """Linear soft suppression (Bodla et al., ICCV 2017): boxes that overlap a better one fade.
-
-    Args:
-        boxes: (M, 4) left, top, right, bottom; both edges belong to the box (sides + 1).
-        scores: (M,).
-        overlap: a box with a larger IoU with a better one is multiplied by 1 - IoU.
-        lowest: boxes that fall below are dropped.
-
-    Returns:
-        Indices and lowered scores, best first.
-    """
-    left = scores.astype(np.float64).copy()
-    kept: list[int] = []
-    lowered: list[float] = []
-    while left.size and left.max() >= lowest:
-        best = int(left.argmax())
-        kept.append(best)
-        lowered.append(float(left[best]))
-        share = box_overlaps(boxes[best], boxes)
-        left = left * np.where(share > overlap, 1 - share, 1.0)
-        left[best] = -1.0
-        left[kept] = -1.0
-    return np.array(kept, np.intp), np.array(lowered)
-
-
-def box_overlaps(box: Array, boxes: Array) -> Array:
-    """(M,) intersection over union of one box with (M, 4) boxes, sides + 1."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.maximum(high - low + 1, 0).prod(-1)
-    areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(-1)
-    union: Array = (box[2:] - box[:2] + 1).prod() + areas - shared
-    overlaps: Array = shared / union
-    return overlaps
+    soft = SoftSuppression(settings.overlap, settings.lowest, settings.people)
+    order, lowered = soft_nms(boxes, score, soft)
+    return keypoints[order], lowered

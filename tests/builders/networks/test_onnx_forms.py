@@ -17,7 +17,8 @@ from builders.networks.kcam import Kcam
 from builders.networks.posefix import PoseFix, PoseFixGraph
 from builders.networks.pyramids import Hrfpn
 from builders.networks.smpr import BackboneHr, Smpr, smpr_pixels
-from builders.networks.smpr_decode import SmprDecodeSettings, candidates
+from builders.networks.smpr_decode import SmprDecodeSettings
+from builders.networks.smpr_graph import SmprGraph
 from builders.networks.topdown_graph import ChannelOrder, FlipTest, TopDownGraph
 
 
@@ -31,15 +32,9 @@ class _Maps(nn.Module):
         return (*maps.heat, maps.offset, *([] if maps.fine_heat is None else [maps.fine_heat]))
 
 
-class _Candidates(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = Smpr(BackboneHr(2), Hrfpn(sum(branch_channels(2))))
-
-    def forward(self, canvas: Tensor) -> tuple[Tensor, ...]:
-        settings = SmprDecodeSettings(per_level=10)
-        found = candidates(self.network(smpr_pixels(canvas)), (128, 100), settings)
-        return found.keypoints, found.person, found.score
+def small_smpr() -> SmprGraph:
+    network = Smpr(BackboneHr(2), Hrfpn(sum(branch_channels(2))))
+    return SmprGraph(network, smpr_pixels, SmprDecodeSettings(per_level=10, person=0.0))
 
 
 class _FlipPcnn(nn.Module):
@@ -62,7 +57,7 @@ FORMS: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...]]] = {
     "hgg": (lambda: _Maps(Hgg(2)), PIXELS),
     "higher hgg": (lambda: _Maps(HigherHgg(2)), PIXELS),
     "dekr": (lambda: _Maps(Dekr(2)), PIXELS),
-    "smpr": (_Candidates, (CANVAS,)),
+    "smpr": (small_smpr, (CANVAS,)),
     "kcam": (lambda: Kcam(HrNet(4)), PIXELS),
     "graph-pcnn": (lambda: GraphPcnn(HrNet(4)), PIXELS),
     "graph-pcnn with flip": (_FlipPcnn, PIXELS),

@@ -12,7 +12,6 @@ from builders.networks.smpr_decode import (
     mirrored_back,
     pooled,
     poses,
-    soft_nms,
 )
 
 Array = NDArray[np.float64]
@@ -42,7 +41,7 @@ def test_points_are_stride_times_index_plus_half_the_stride() -> None:
 
 def test_candidates_equal_a_worked_example() -> None:
     maps = random_maps(0)
-    found = candidates(maps, (60, 50), SmprDecodeSettings(per_level=5))
+    found = candidates(maps, torch.tensor([59, 49]), SmprDecodeSettings(per_level=5))
     start = 0
     for level, (side, stride) in enumerate(zip(SIDES, STRIDES, strict=True)):
         person = sigmoid(maps.person[level][0, 0].numpy())
@@ -57,51 +56,13 @@ def test_candidates_equal_a_worked_example() -> None:
             np.testing.assert_allclose(got, np.stack([x, y], -1))
             assert found.score[0, start + rank].item() == pytest.approx(product[row, column])
             assert found.person[0, start + rank].item() == pytest.approx(person[row, column])
-        start += len(cells)
+        filling = slice(start + len(cells), start + 5)
+        assert not found.score[0, filling].any()
+        assert not found.person[0, filling].any()
+        start += 5
     assert found.score.shape == (1, start)
-
-
-def soft_nms_by_hand(boxes: Array, scores: Array) -> list[tuple[int, float]]:
-    """One box after the other, as the reference's loop does."""
-    rest = [(index, float(score)) for index, score in enumerate(scores)]
-    out = []
-    while rest:
-        best, score = max(rest, key=lambda item: item[1])
-        if score < 1e-3:
-            break
-        out.append((best, score))
-        faded = []
-        for index, value in rest:
-            if index == best:
-                continue
-            left, top = max(boxes[best][0], boxes[index][0]), max(boxes[best][1], boxes[index][1])
-            right, low = min(boxes[best][2], boxes[index][2]), min(boxes[best][3], boxes[index][3])
-            shared = max(0, right - left + 1) * max(0, low - top + 1)
-            areas = [
-                (box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (boxes[best], boxes[index])
-            ]
-            iou = shared / (sum(areas) - shared)
-            faded.append((index, value * (1 - iou) if iou > 0.3 else value))
-        rest = [item for item in faded if item[1] >= 1e-3]
-    return out
-
-
-def test_soft_suppression_equals_the_reference_loop() -> None:
-    random = np.random.default_rng(0)
-    for _ in range(20):
-        corners = random.uniform(0, 60, (30, 2))
-        boxes = np.concatenate([corners, corners + random.uniform(5, 60, (30, 2))], 1)
-        scores = random.uniform(0, 1, 30)
-        kept, lowered = soft_nms(boxes, scores, 0.3, 1e-3)
-        expected = soft_nms_by_hand(boxes, scores)
-        assert kept.tolist() == [index for index, _ in expected]
-        np.testing.assert_allclose(lowered, [score for _, score in expected])
-
-
-def test_iou_counts_both_edges_of_a_box() -> None:
-    boxes = np.array([[0.0, 0, 9, 9], [0, 0, 9, 4]])  # 100 and 50 pixels
-    _, lowered = soft_nms(boxes, np.array([0.9, 0.8]), 0.3, 1e-3)
-    assert lowered.tolist() == pytest.approx([0.9, 0.4])
+    assert found.confidence.shape == (1, start, 17)
+    assert (found.confidence == 1).all()
 
 
 def test_the_person_threshold_applies_before_the_product() -> None:
@@ -127,10 +88,11 @@ def test_at_most_twenty_people_and_none_from_none() -> None:
 
 
 def test_several_sizes_and_mirrors_are_pooled_in_source_pixels() -> None:
-    one = SmprCandidates(torch.full((1, 1, 17, 2), 30.0), torch.ones(1, 1), torch.ones(1, 1))
+    sure = torch.ones(1, 1, 17), torch.ones(1, 1), torch.ones(1, 1)
+    one = SmprCandidates(torch.full((1, 1, 17, 2), 30.0), *sure)
     back = mirrored_back(one, 101)
     assert back.keypoints[0, 0, 0].tolist() == [70.0, 30.0]
-    side = SmprCandidates(torch.arange(34.0).view(1, 1, 17, 2), one.person, one.score)
+    side = SmprCandidates(torch.arange(34.0).view(1, 1, 17, 2), *sure)
     assert mirrored_back(side, 101).keypoints[0, 0, 5].tolist() == [100 - 12.0, 13.0]
     both = pooled([one, back], [2.0, 0.5])
     assert both.keypoints[0, :, 0].tolist() == [[15.0, 15.0], [140.0, 60.0]]
