@@ -1,5 +1,6 @@
 """FFmpeg's frames as upright `Picture`s, without a copy where the decoder gives YUV 4:2:0."""
 
+import gc
 from fractions import Fraction
 from typing import cast
 
@@ -19,6 +20,8 @@ from stream.picture import ColourSpace, Picture, Plane
 
 HIGH_DEFINITION_ROWS = 720
 """From here on a picture that names no colour space has that of high definition."""
+_CYCLES_BETWEEN_COLLECTIONS = 32
+"""So many pictures of a folder wait for the garbage collector at most."""
 _PLANAR = {"yuv420p", "yuvj420p"}
 _GREY = {"gray", "grayj"}
 _COLOUR_SPACES = {
@@ -39,6 +42,11 @@ class PictureMaker:
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._orientations = _Orientations()
+
+    def next_file(self) -> None:
+        """Nothing that was learnt of frames so far holds for the next one."""
+        self._orientations.forget()
 
     def picture(self, frame: VideoFrame) -> Picture:
         """The frame's picture, turned upright; its planes keep the decoder's memory alive."""
@@ -52,7 +60,7 @@ class PictureMaker:
             planes = _with_no_colour(_plane(frame.planes[0]))
         else:
             planes = [_plane(p) for p in self._planar(frame, space, full_range).planes]
-        turned = _orientation(frame)
+        turned = self._orientations.of(frame)
         y, u, v = (turned.upright(plane) for plane in planes)
         return Picture(y, u, v, space, full_range)
 
@@ -120,6 +128,35 @@ def _split_nv12(frame: VideoFrame) -> list[Plane]:
 def _with_no_colour(y: Plane) -> list[Plane]:
     half = (y.shape[0] + 1) // 2, (y.shape[1] + 1) // 2
     return [y, np.full(half, 128, np.uint8), np.full(half, 128, np.uint8)]
+
+
+class _Orientations:
+    """How frames are to be turned; asks for their side data as seldom as it can.
+
+    PyAV's side data and its frame hold each other, so that the picture's memory is only freed by
+    the cyclic garbage collector, which sees small objects and is in no hurry: a video read that way
+    grows by megabytes a second.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[tuple[int, int, int], Orientation] | None = None
+        self._cycles = 0
+
+    def forget(self) -> None:
+        self._known = None
+
+    def of(self, frame: VideoFrame) -> Orientation:
+        # Within a file a mirror image does not come and go without a turn.
+        shape = (frame.rotation, frame.width, frame.height)
+        if self._known is None or self._known[0] != shape:
+            self._known = shape, _orientation(frame)
+            self._collect()
+        return self._known[1]
+
+    def _collect(self) -> None:
+        self._cycles += 1
+        if self._cycles % _CYCLES_BETWEEN_COLLECTIONS == 0:
+            gc.collect()
 
 
 def _orientation(frame: VideoFrame) -> Orientation:

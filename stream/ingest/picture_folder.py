@@ -95,6 +95,7 @@ class PictureFolder:
         reader = VideoReader(file_address(path), thread_count=1, max_pixels=self._max_pixels)
         with closing(reader), closing(reader.frames()) as frames:
             frame = next(frames)
+            self._pictures.next_file()
             self._codec = self._codec or reader.codec
             return self._pictures.picture(frame), frame.is_corrupt
 

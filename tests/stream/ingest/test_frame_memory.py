@@ -1,0 +1,46 @@
+"""A frame that nobody holds any longer is gone at once, with its megabytes."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+
+from stream.clock import ManualClock
+from stream.ingest.open_source import open_source
+from tests.media import write_video
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Reference counts alone must do."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def frames_alive() -> int:
+    return sum(isinstance(thing, VideoFrame) for thing in gc.get_objects())
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_video_leaves_no_frames_to_the_garbage_collector(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", frames=40)
+    before = frames_alive()
+    with closing(open_source(str(path), stream="clip", clock=ManualClock())) as source:
+        most = max(frames_alive() - before for _ in source.frames())
+    assert most < 10
+
+
+def test_a_folder_leaves_few_pictures_to_the_garbage_collector(tmp_path: Path) -> None:
+    for index in range(100):
+        cv2.imwrite(str(tmp_path / f"{index}.jpg"), np.zeros((32, 32, 3), np.uint8))
+    before = frames_alive()
+    with closing(open_source(str(tmp_path), stream="folder", clock=ManualClock())) as source:
+        most = max(frames_alive() - before for _ in source.frames())
+    assert most < 40
