@@ -14,6 +14,7 @@ An engine loads an artefact and knows no network architecture; pixels go in, pos
     engine_store.py     built engines on disk, found again by what they were built from
     tensor_check.py     tensors against what the manifest says of them
     hardware.py         instruction sets, cores this process may use
+    certification/      whether an engine agrees with the fp32 reference
     decoding/           the small batched step after a graph (greedy suppression)
     estimator.py        frames to poses: the only class the rest of the system sees
 """

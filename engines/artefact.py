@@ -48,6 +48,20 @@ class Thresholds(_Frozen):
     """Two poses more alike than this (OKS) are one person."""
 
 
+class AgreementLimits(_Frozen):
+    """How far an engine may be from the fp32 reference (`engines/certification`)."""
+
+    mean_px: float = Field(default=1.0, gt=0)
+    """Mean distance of seen joints, canvas pixels."""
+    far_share: float = Field(default=0.05, ge=0, le=1)
+    """Joints that took another place (more than 4 canvas pixels off)."""
+    mean_oks: float = Field(default=0.95, ge=0, le=1)
+    """At least."""
+    missed_share: float = Field(default=0.03, ge=0, le=1)
+    """People of the reference that are not even weak candidates."""
+    extra_share: float = Field(default=0.03, ge=0, le=1)
+
+
 class Manifest(_Frozen):
     """What a model is and how it came to be; `manifest.json`."""
 
@@ -61,6 +75,7 @@ class Manifest(_Frozen):
     canvases: tuple[tuple[int, int], ...] = Field(min_length=1)
     """(width, height) sizes the graph may be compiled for; the source's shape picks one."""
     thresholds: Thresholds
+    agreement_limits: AgreementLimits = AgreementLimits()
     onnx_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str

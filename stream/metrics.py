@@ -123,6 +123,10 @@ class Metrics:
         """Which engine runs a model: engine, version, precision, threads, canvas."""
         self._engine.labels(model).info(dict(fields))
 
+    def engine_stepped_down(self, model: str, engine: str, refused: str) -> None:
+        """A precision of an engine did not agree with the reference; a higher one is tried."""
+        self._steps_down.labels(model, engine, refused).inc()
+
     def _declare_streams(self, registry: CollectorRegistry) -> None:
         self._frames = Counter(
             f"{PREFIX}_stream_frames_total",
@@ -198,6 +202,12 @@ class Metrics:
             f"{PREFIX}_sink_messages_total",
             "Results by what became of them at a sink.",
             ("sink", "outcome"),
+            registry=registry,
+        )
+        self._steps_down = Counter(
+            f"{PREFIX}_engine_steps_down_total",
+            "Times a precision was refused because it disagrees with the reference.",
+            ("model", "engine", "refused"),
             registry=registry,
         )
         self._engine = Info(

@@ -48,6 +48,14 @@ def _children() -> set[int]:
     return found - {getattr(resource_tracker._resource_tracker, "_pid", None) or 0}
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Certificates and built engines of the tests stay out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left_running() -> Iterator[None]:
     """Fails a test that leaves a thread or a child process behind."""

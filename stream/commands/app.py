@@ -60,6 +60,15 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="POSESTREAM_CACHE",
+        help="Folder of built engines and certificates; in your cache folder without it.",
+        show_default=False,
+        metavar="DIR",
+    ),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -112,8 +121,8 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         typer.Option(help="What runs the model; auto takes the fastest that works."),
     ] = "auto",
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        typer.Option(help="Arithmetic; auto takes the fastest the engine has here."),
+        Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"],
+        typer.Option(help="Arithmetic; auto takes the fastest that agrees with fp32 here."),
     ] = "auto",
     output: Annotated[
         list[str] | None,
@@ -156,6 +165,11 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         Literal["inline", "concurrent"],
         typer.Option(help="One readable loop, or decoding beside inference; same results."),
     ] = "concurrent",
+    allow_uncertified: Annotated[
+        bool,
+        typer.Option("--allow-uncertified", help="Run an engine that disagrees with fp32, too."),
+    ] = False,
+    cache: CacheOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Find and track the people in a video.
@@ -181,6 +195,8 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         smooth=smooth,
         runner=runner,
         quiet=quiet,
+        allow_uncertified=allow_uncertified,
+        cache=cache,
     )
     raise typer.Exit(run_command(settings))
 

@@ -5,9 +5,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engines.artefact import Artefact
+from engines.certification.shelf import CertificateShelf
+from engines.certification.trusted_engine import EngineTrust, StepDown, Wish
 from engines.engine import Engine, EngineSpec, Precision
+from engines.engine_options import EngineOptions
+from engines.engine_store import EngineStore, default_store_root
 from engines.estimator import OnePassEstimator
-from engines.open_engine import EngineName, open_engine
+from engines.open_engine import EngineName
 from stream.clock import Clock
 from stream.commands.run_settings import RunSettings
 from stream.ingest.source_url import parse_source_url
@@ -40,22 +44,44 @@ def stream_name(source: str) -> str:
 
 
 def open_estimator(
-    settings: RunSettings, artefact: Artefact, observer: Observer, clock: Clock
+    settings: RunSettings,
+    artefact: Artefact,
+    observer: Observer,
+    clock: Clock,
+    metrics: Metrics | None = None,
 ) -> OnePassEstimator:
-    """The estimator; its engine opens with `prepare` or the first frame."""
+    """The estimator; its engine opens with `prepare` or the first frame, if it can be trusted.
+
+    With `metrics` each step down to another precision is counted.
+    """
+    store = EngineStore(settings.cache or default_store_root())
+    trust = EngineTrust(
+        clock,
+        CertificateShelf(store.root),
+        allow_uncertified=settings.allow_uncertified,
+        on_step_down=lambda step: _count_step_down(step, metrics),
+    )
 
     def make_engine(canvas: tuple[int, int]) -> Engine:
-        return open_engine(
-            artefact,
-            engine=EngineName(settings.engine),
-            canvas=canvas,
-            threads=settings.threads,
-            precision=None if settings.precision == "auto" else Precision(settings.precision),
+        return trust.open(
+            Wish(
+                artefact,
+                canvas,
+                engine=EngineName(settings.engine),
+                threads=settings.threads,
+                precision=None if settings.precision == "auto" else Precision(settings.precision),
+                options=EngineOptions(store=store),
+            )
         )
 
     return OnePassEstimator(
         artefact, make_engine, clock=clock, batch_size=settings.batch, observe=observer.stage
     )
+
+
+def _count_step_down(step: StepDown, metrics: Metrics | None) -> None:
+    if metrics:
+        metrics.engine_stepped_down(step.model, step.engine, step.refused)
 
 
 def open_sinks(settings: RunSettings, metrics: Metrics | None, *, live: bool, clock: Clock) -> Sink:

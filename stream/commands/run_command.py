@@ -81,7 +81,9 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
         about = source.description
         metrics = open_metrics(settings, about.stream, clock, close_last)
         observer = ObserverGroup([desk.statistics, desk.progress, *([metrics] if metrics else [])])
-        estimator = open_estimator(settings, artefact, observer, clock)
+        estimator = open_estimator(
+            settings, artefact, observer, clock, metrics.metrics if metrics else None
+        )
         close_last.callback(estimator.close)
         spec = estimator.prepare(about.width, about.height)
         desk.say(f"{_source_in_words(about)}; {_engine_in_words(spec)}")

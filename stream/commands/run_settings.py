@@ -19,7 +19,7 @@ class RunSettings:
     source: str
     model: str
     engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"] = "auto"
     outputs: tuple[str, ...] = ()
     annotate: Path | None = None
     stride: int = 1
@@ -30,6 +30,8 @@ class RunSettings:
     smooth: bool = False
     runner: Literal["inline", "concurrent"] = "concurrent"
     quiet: bool = False
+    allow_uncertified: bool = False
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuses the same output twice, and an output on top of the source."""
