@@ -31,7 +31,11 @@ class SmprTargets:
     offset: Tensor
     """(P, 34) joints minus location, in strides, of the person of `initial`."""
     visible: Tensor
-    """(P, 34) 0 or 1."""
+    """(P, 34) 0 or 1, or how good a teacher's joint is."""
+    labels: Tensor
+    """(P, 17) of the person of `initial`: above 0 known, 0 unknown, below 0 surely not there."""
+    area: Tensor
+    """(P,) pixels squared, of that person."""
 
 
 def boxes_of(joints: Tensor) -> Tensor:
@@ -56,29 +60,36 @@ def assign(where: Locations, joints: Tensor, areas: Tensor, first_guess: Tensor)
 
     Args:
         where: its P locations.
-        joints: (G, 17, 3) pixels of the network's input, label above 0 for known.
+        joints: (G, 17, 3) pixels of the network's input, label above 0 for known; below 0 for
+            joints that are surely not to be seen, which only the joints' confidence learns.
         areas: (G,) segment areas in those pixels squared.
         first_guess: (P, 17, 2) initial poses in pixels (the paper says refined; FOLLOWS the code).
     """
-    P = len(where.points)
     if not len(joints):
-        nothing = where.points.new_zeros(P)
-        empty = where.points.new_zeros(P, 2 * JOINTS)
-        return SmprTargets(nothing > 0, nothing > 0, nothing, empty, empty)
+        return _without_people(where)
     initial, person = suiting(where, boxes_of(joints), border=1)
     similarity = similarities(joints, areas, first_guess)  # (G, P)
     best = similarity.amax(0)
     # A person's best location learns however little it resembles (least OKS 0).
     chosen = (best >= SIMILAR) | (similarity == similarity.amax(1, keepdim=True)).any(0)
     offset = joints[person, :, :2] - where.points[:, None]
-    visible = (joints[person, :, 2:] > 0).to(offset.dtype).expand(-1, -1, 2)
+    labels = joints[person, :, 2]
     return SmprTargets(
         initial,
         initial & chosen,
         best,
         offset.flatten(1) / where.strides[:, None],
-        visible.flatten(1),
+        labels.clamp(0, 1).to(offset.dtype).repeat_interleave(2, 1),
+        labels,
+        areas[person],
     )
+
+
+def _without_people(where: Locations) -> SmprTargets:
+    nothing = torch.zeros_like(where.strides)
+    empty = nothing[:, None].expand(-1, 2 * JOINTS)
+    labels = empty[:, :JOINTS]
+    return SmprTargets(nothing > 0, nothing > 0, nothing, empty, empty, labels, nothing + 1)
 
 
 def similarities(joints: Tensor, areas: Tensor, poses: Tensor) -> Tensor:

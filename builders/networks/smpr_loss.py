@@ -1,6 +1,7 @@
 """SMPR's losses; source: its released code (`loss`, `KptL1Loss`), mmdetection's focal loss."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -14,22 +15,39 @@ from builders.networks.smpr_assignment import (
     heat_labels,
 )
 from stream.errors import PoseError
+from stream.skeleton import COCO_17
 
 FOCUS, BALANCE = 2.0, 0.25
 HEAT_WEIGHT, INITIAL_WEIGHT, REFINED_WEIGHT = 4.0, 0.05, 0.1
 
 
-def focal_sum(logits: Tensor, truth: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True, eq=False)
+class SmprCertainty:
+    """How surely what nobody labelled is background, 0 to 1; the paper's data is sure throughout.
+
+    What is labelled counts fully.
+    """
+
+    person: tuple[Tensor, ...]
+    """(B, H, W) of each level."""
+    heat: Tensor
+    """(B, 17, H, W) of the stride-8 joint map."""
+
+
+def focal_sum(logits: Tensor, truth: Tensor, certainty: Tensor | None = None) -> Tensor:
     """Sigmoid focal loss (Lin et al., ICCV 2017), gamma 2, alpha 0.25, summed.
 
     Args:
         logits: any shape.
         truth: 0 or 1, the same shape.
+        certainty: weight where truth is 0, the same shape; none for 1.
     """
     entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     chance = logits.sigmoid()
     wrong = chance * (1 - truth) + (1 - chance) * truth
     balance = BALANCE * truth + (1 - BALANCE) * (1 - truth)
+    if certainty is not None:
+        balance = balance * torch.where(truth > 0, torch.ones_like(certainty), certainty)
     return (balance * wrong**FOCUS * entropy).sum()
 
 
@@ -47,35 +65,79 @@ def weighted_l1(predicted: Tensor, targets: SmprTargets, chosen: Tensor) -> Tens
 
 
 def smpr_loss(
-    maps: SmprMaps, joints: Sequence[Tensor], areas: Sequence[Tensor]
+    maps: SmprMaps,
+    joints: Sequence[Tensor],
+    areas: Sequence[Tensor],
+    certainty: SmprCertainty | None = None,
 ) -> dict[str, Tensor]:
-    """The five losses, weighted; their sum is trained.
+    """The five losses, weighted, and that of the joints' confidence if there is one.
+
+    Their sum is trained.
 
     Args:
         maps: of a batch, in training mode.
-        joints: per picture (G, 17, 3), pixels of the network's input.
+        joints: per picture (G, 17, 3), pixels of the network's input; labels as in `assign`.
         areas: per picture (G,), segment areas in those pixels squared.
+        certainty: none for 1 throughout.
 
     Raises:
         PoseError: if the maps were made in evaluation mode (they lack the joint map).
     """
     if maps.joint_heat is None:
         raise PoseError("SMPR's loss needs the joint map: put the network to training mode first")
-    targets = targets_of(maps, joints, areas)
-    initial, refined = flat(maps.initial), flat(maps.refined)
-    person, similarity = flat(maps.person)[..., 0], flat(maps.similarity)[..., 0]
-    everything = _stacked(targets)
-    pictures = len(joints)
-    positive = everything.refined.to(person.dtype)
-    return {
-        "person": focal_sum(person.flatten(), positive) / (positive.sum() + pictures),
-        "heat": HEAT_WEIGHT * heat_loss(maps.joint_heat, joints),
-        "initial": INITIAL_WEIGHT
-        * weighted_l1(initial.flatten(0, 1), everything, everything.initial),
-        "refined": REFINED_WEIGHT
-        * weighted_l1(refined.flatten(0, 1), everything, everything.refined),
-        "similarity": similarity_loss(similarity.flatten(), everything),
+    targets = _stacked(targets_of(maps, joints, areas))
+    initial, refined = flat(maps.initial).flatten(0, 1), flat(maps.refined).flatten(0, 1)
+    losses = {
+        "person": person_loss(maps, targets, certainty),
+        "heat": HEAT_WEIGHT * heat_loss(maps.joint_heat, joints, certainty),
+        "initial": INITIAL_WEIGHT * weighted_l1(initial, targets, targets.initial),
+        "refined": REFINED_WEIGHT * weighted_l1(refined, targets, targets.refined),
+        "similarity": similarity_loss(flat(maps.similarity).flatten(), targets),
     }
+    if maps.joint_similarity is not None:
+        logits = flat(maps.joint_similarity).flatten(0, 1)
+        losses["joints"] = joint_similarity_loss(logits, refined, targets, strides_of(maps))
+    return losses
+
+
+def person_loss(
+    maps: SmprMaps, targets: SmprTargets, certainty: SmprCertainty | None = None
+) -> Tensor:
+    """Focal loss of the person score over the number of positives and pictures."""
+    logits = flat(maps.person).flatten()
+    positive = targets.refined.to(logits.dtype)
+    sure = None
+    if certainty is not None:
+        sure = torch.cat([level.flatten(1) for level in certainty.person], 1).flatten()
+    return focal_sum(logits, positive, sure) / (positive.sum() + len(maps.person[0]))
+
+
+def strides_of(maps: SmprMaps) -> Tensor:
+    """(B * P,) the stride of every location of a batch."""
+    sizes = [(level.shape[-2], level.shape[-1]) for level in maps.person]
+    return locations(sizes, maps.person[0]).strides.repeat(len(maps.person[0]))
+
+
+def joint_similarity_loss(
+    logits: Tensor, refined: Tensor, targets: SmprTargets, strides: Tensor
+) -> Tensor:
+    """Cross entropy to each refined joint's own term of the OKS, 0 for joints not to be seen.
+
+    Mean over known and surely absent joints of the locations that learn a refined pose.
+
+    Args:
+        logits: (P, 17).
+        refined: (P, 34) in strides; gets no gradient.
+        targets: of the same locations.
+        strides: (P,).
+    """
+    sigmas = torch.from_numpy(COCO_17.sigmas.copy()).to(logits)
+    error = (refined.detach() - targets.offset).reshape(-1, JOINTS, 2) * strides[:, None, None]
+    scale = 2 * targets.area[:, None] * (2 * sigmas).square()
+    similar = (-error.square().sum(-1) / scale).exp() * (targets.labels > 0)
+    weight = targets.labels.abs().clamp(max=1) * targets.refined[:, None]
+    entropy = functional.binary_cross_entropy_with_logits(logits, similar, reduction="none")
+    return (entropy * weight).sum() / weight.sum().clamp(min=1e-12)
 
 
 def targets_of(
@@ -91,12 +153,15 @@ def targets_of(
     return [assign(where, points, area, pose) for points, area, pose in people]
 
 
-def heat_loss(joint_heat: Tensor, joints: Sequence[Tensor]) -> Tensor:
+def heat_loss(
+    joint_heat: Tensor, joints: Sequence[Tensor], certainty: SmprCertainty | None = None
+) -> Tensor:
     """Focal loss of the stride-8 joint map, over the number of labelled cells and pictures."""
     H, W = joint_heat.shape[-2:]
     labels = torch.stack([heat_labels(people, H, W) for people in joints])  # (B, H, W)
     truth = functional.one_hot(labels, JOINTS + 1)[..., 1:].permute(0, 3, 1, 2)
-    return focal_sum(joint_heat, truth.to(joint_heat.dtype)) / ((labels > 0).sum() + len(joints))
+    wrong = focal_sum(joint_heat, truth.to(joint_heat.dtype), certainty.heat if certainty else None)
+    return wrong / ((labels > 0).sum() + len(joints))
 
 
 def similarity_loss(logits: Tensor, targets: SmprTargets) -> Tensor:
@@ -109,9 +174,8 @@ def similarity_loss(logits: Tensor, targets: SmprTargets) -> Tensor:
 
 def _stacked(targets: Sequence[SmprTargets]) -> SmprTargets:
     return SmprTargets(
-        torch.cat([each.initial for each in targets]),
-        torch.cat([each.refined for each in targets]),
-        torch.cat([each.similarity for each in targets]),
-        torch.cat([each.offset for each in targets]),
-        torch.cat([each.visible for each in targets]),
+        *(
+            torch.cat([getattr(each, field.name) for each in targets])
+            for field in fields(SmprTargets)
+        )
     )
