@@ -15,6 +15,8 @@ An engine loads an artefact and knows no network architecture; pixels go in, pos
     tensor_check.py     tensors against what the manifest says of them
     hardware.py         instruction sets, cores this process may use
     certification/      whether an engine agrees with the fp32 reference
-    decoding/           the small batched step after a graph (greedy suppression)
+    decoding/           the small batched step after a graph (suppression of doubles)
+    canvas_stage.py     frames on canvases through a graph, in batches
     estimator.py        frames to poses: the only class the rest of the system sees
+    detector.py         frames to boxes of people, for cascades
 """

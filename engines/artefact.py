@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -29,7 +30,7 @@ class TensorSpec(_Frozen):
 CANVAS_STEP = 32
 """The coarsest map of a network has one cell for so many canvas pixels."""
 
-ONE_PASS_INPUTS = (TensorSpec(name="canvas", dtype="uint8", shape=(None, None, None, 3)),)
+CANVAS_INPUTS = (TensorSpec(name="canvas", dtype="uint8", shape=(None, None, None, 3)),)
 """RGB pictures (B, H, W, 3)."""
 
 ONE_PASS_OUTPUTS = (
@@ -38,14 +39,41 @@ ONE_PASS_OUTPUTS = (
 )
 """M candidates, best first, doubles among them: (B, M, 17, 3) x, y in canvas pixels, confidence."""
 
+DETECTOR_OUTPUTS = (
+    TensorSpec(name="boxes", dtype="float32", shape=(None, None, 4)),
+    TensorSpec(name="scores", dtype="float32", shape=(None, None)),
+)
+"""M candidates, doubles among them: (B, M, 4) left, top, right, bottom edges in canvas pixels."""
+
+StageName = Literal["one_pass", "detector"]
+Contract = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+
+CONTRACTS: MappingProxyType[StageName, Contract] = MappingProxyType(
+    {
+        "one_pass": (CANVAS_INPUTS, ONE_PASS_OUTPUTS),
+        "detector": (CANVAS_INPUTS, DETECTOR_OUTPUTS),
+    }
+)
+"""Inputs and outputs that the graph of each stage must have."""
+
 
 class Thresholds(_Frozen):
-    """Settings of the batched step after a one-pass graph, and of what counts as a person."""
+    """Settings of the batched step after a graph, and of what counts as a person."""
 
     min_score: float = Field(ge=0, le=1)
-    """Poses below are not people (chosen on validation data)."""
-    nms_oks: float = Field(gt=0, le=1)
-    """Two poses more alike than this (OKS) are one person."""
+    """People below are none (chosen on validation data)."""
+    nms_oks: float | None = Field(default=None, gt=0, le=1)
+    """Poses, greedy: two more alike than this (OKS) are one person."""
+    soft_nms_iou: float | None = Field(default=None, gt=0, le=1)
+    """Poses, soft: whose box overlaps a better one's by more than this (IoU) fades (SMPR)."""
+    nms_iou: float | None = Field(default=None, gt=0, le=1)
+    """Boxes, greedy: two that overlap by more than this (IoU) are one person."""
+
+
+SUPPRESSIONS: MappingProxyType[StageName, tuple[str, ...]] = MappingProxyType(
+    {"one_pass": ("nms_oks", "soft_nms_iou"), "detector": ("nms_iou",)}
+)
+"""The threshold that names the suppression of doubles: exactly one of these for each stage."""
 
 
 class AgreementLimits(_Frozen):
@@ -67,7 +95,7 @@ class Manifest(_Frozen):
 
     schema_version: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9_]+$")
-    stage: Literal["one_pass"]
+    stage: StageName
     description: str
     skeleton: Literal["coco_17"]
     inputs: tuple[TensorSpec, ...]
@@ -85,17 +113,29 @@ class Manifest(_Frozen):
     """Measured by `builders.evaluation`; key = data set and metric."""
 
     @model_validator(mode="after")
-    def _keeps_the_one_pass_contract(self) -> Self:
-        """Refuses other tensors than pixels in, poses out: no engine could be used otherwise."""
-        for found, wanted in ((self.inputs, ONE_PASS_INPUTS), (self.outputs, ONE_PASS_OUTPUTS)):
+    def _keeps_the_contract_of_its_stage(self) -> Self:
+        """Refuses other tensors than the stage has: no engine could be used otherwise."""
+        for found, wanted in zip((self.inputs, self.outputs), CONTRACTS[self.stage], strict=True):
             if [_kind(spec) for spec in found] != [_kind(spec) for spec in wanted]:
                 raise ValueError(
-                    f"one_pass: expected {', '.join(map(_kind, wanted))}, "
+                    f"{self.stage}: expected {', '.join(map(_kind, wanted))}, "
                     f"got {', '.join(map(_kind, found)) or 'nothing'}"
                 )
         if any(side < CANVAS_STEP or side % CANVAS_STEP for pair in self.canvases for side in pair):
             raise ValueError(
                 f"canvases: sides must be multiples of {CANVAS_STEP}, got {self.canvases}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_one_suppression(self) -> Self:
+        every = {name for names in SUPPRESSIONS.values() for name in names}
+        given = {name for name in every if getattr(self.thresholds, name) is not None}
+        wanted = SUPPRESSIONS[self.stage]
+        if len(given) != 1 or not given <= set(wanted):
+            raise ValueError(
+                f"thresholds of {self.stage}: expected one of {', '.join(wanted)}, "
+                f"got {', '.join(sorted(given)) or 'none'}"
             )
         return self
 

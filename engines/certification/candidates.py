@@ -7,7 +7,7 @@ import numpy as np
 from engines.artefact import Manifest
 from engines.certification.agreement import WEAK_SHARE, Candidates
 from engines.certification.picture_set import PictureSet
-from engines.decoding.suppression import suppress_doubles
+from engines.decoding.suppression import select_people
 from engines.engine import Engine, Tensors
 from stream.skeleton import SKELETONS
 
@@ -35,6 +35,6 @@ def _people(outputs: Tensors, manifest: Manifest) -> Iterable[Candidates]:
         update={"min_score": WEAK_SHARE * manifest.thresholds.min_score}
     )
     sigmas = SKELETONS[manifest.skeleton].sigmas
-    kept = suppress_doubles(keypoints, scores, weak, sigmas)
-    for row, people in enumerate(kept):
-        yield Candidates(keypoints[row, people], scores[row, people])
+    selected = select_people(keypoints, scores, weak, sigmas)
+    for row, (people, final) in enumerate(selected):
+        yield Candidates(keypoints[row, people], final)

@@ -52,7 +52,8 @@ def test_a_manifest_that_is_none_is_refused(folder: Path, text: str) -> None:
     [
         ({"name": "Tiny Model"}, "name"),
         ({"colour": "red"}, "colour"),
-        ({"stage": "detector"}, "stage"),
+        ({"stage": "detective"}, "stage"),
+        ({"thresholds": {"min_score": 0.5}}, "expected one of nms_oks, soft_nms_iou, got none"),
         ({"schema_version": 2}, "schema_version"),
         ({"canvases": []}, "canvases"),
         ({"canvases": [[100, 96]]}, "multiples of 32"),

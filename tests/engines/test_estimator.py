@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from engines.artefact import Artefact
 from engines.bucket_engine import BucketEngine
+from engines.canvas_stage import Canvas
 from engines.engine import Engine, EngineSpec, Precision, Tensors
-from engines.estimator import Canvas, OnePassEstimator
+from engines.estimator import OnePassEstimator
 from engines.open_engine import open_engine
 from engines.replay_engine import ReplayEngine
 from stream.clock import ManualClock

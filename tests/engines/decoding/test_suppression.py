@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engines.artefact import Thresholds
-from engines.decoding.suppression import suppress_doubles
+from engines.decoding.suppression import select_people, suppress_doubles
 from stream.oks import object_keypoint_similarity, pose_area_px2
 from stream.skeleton import COCO_17
 
 Floats = NDArray[np.float32]
-SETTINGS = Thresholds(min_score=0.2, nms_oks=0.6)
+ALIKE = 0.6
+SETTINGS = Thresholds(min_score=0.2, nms_oks=ALIKE)
 
 
 @st.composite
@@ -76,11 +77,11 @@ def test_no_two_people_are_alike_and_nobody_else_is_lost(crowd: tuple[Floats, Fl
     poses, scores = crowd
     people = kept(poses, scores)
     similar = alike(poses[people])
-    assert not (np.triu(similar, 1) > SETTINGS.nms_oks).any()
+    assert not (np.triu(similar, 1) > ALIKE).any()
     everybody = alike(poses)
     for lost in set(np.flatnonzero(scores >= np.float32(0.2))) - set(people):
         better = people[scores[people] >= scores[lost]]
-        assert (everybody[better, lost] > SETTINGS.nms_oks).any()
+        assert (everybody[better, lost] > ALIKE).any()
 
 
 def test_of_two_doubles_the_better_stays() -> None:
@@ -112,3 +113,36 @@ def test_nothing_in_nothing_out(shape: tuple[int, int]) -> None:
         COCO_17.sigmas,
     )
     assert [indices.tolist() for indices in found] == [[]] * shape[0]
+
+
+def test_soft_suppression_lowers_the_score_of_who_overlaps_a_better_one() -> None:
+    square = np.zeros((3, 17, 3), np.float32)
+    square[:, :2, 0] = [0, 99]  # boxes of 100 x 100, sides + 1
+    square[:, :2, 1] = [0, 99]
+    square[1, :, 0] += 50  # a third of the union is shared
+    square[2, :, 0] += 300
+    scores = np.array([[0.9, 0.6, 0.5]], np.float32)
+    soft = Thresholds(min_score=0.2, soft_nms_iou=0.3)
+    [(people, final)] = select_people(square[None], scores, soft, COCO_17.sigmas)
+    assert people.tolist() == [0, 2, 1]
+    np.testing.assert_allclose(final, [0.9, 0.5, 0.4], rtol=1e-6)
+    strict = Thresholds(min_score=0.45, soft_nms_iou=0.3)
+    [(people, final)] = select_people(square[None], scores, strict, COCO_17.sigmas)
+    assert people.tolist() == [0, 2]
+
+
+def test_soft_suppression_of_nobody_is_nobody() -> None:
+    soft = Thresholds(min_score=0.0, soft_nms_iou=0.3)
+    nobody = np.zeros((2, 4, 17, 3), np.float32), np.zeros((2, 4), np.float32)
+    for people, final in select_people(*nobody, soft, COCO_17.sigmas):
+        assert people.size == final.size == 0
+
+
+def test_greedy_selection_keeps_scores() -> None:
+    poses = np.random.default_rng(0).uniform(0, 100, (2, 5, 17, 3)).astype(np.float32)
+    scores = np.random.default_rng(1).uniform(0, 1, (2, 5)).astype(np.float32)
+    kept = suppress_doubles(poses, scores, SETTINGS, COCO_17.sigmas)
+    selected = select_people(poses, scores, SETTINGS, COCO_17.sigmas)
+    for row, (people, final) in enumerate(selected):
+        assert people.tolist() == kept[row].tolist()
+        assert final.tolist() == scores[row, people].tolist()
