@@ -7,6 +7,7 @@ with a Cast in front, computes exactly what the rounded torch network computes.
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,13 @@ def round_to_half(network: nn.Module) -> None:
                 parameter.copy_(parameter.half().float())
 
 
-def export_graph(graph: nn.Module, canvas: tuple[int, int], path: Path) -> None:
-    """Writes the portable graph: `canvas` uint8 (B, H, W, 3) in, `keypoints`, `scores` out.
+POSES = ("keypoints", "scores")
+
+
+def export_graph(
+    graph: nn.Module, canvas: tuple[int, int], path: Path, outputs: Sequence[str] = POSES
+) -> None:
+    """Writes the portable graph: `canvas` uint8 (B, H, W, 3) in, the outputs out.
 
     Batch norms stay nodes of their own, so that initialisers keep their torch names
     (`weights_from_onnx` reads them back); engines fold them.
@@ -44,6 +50,7 @@ def export_graph(graph: nn.Module, canvas: tuple[int, int], path: Path) -> None:
         graph: in evaluation mode, large weights already rounded.
         canvas: (width, height) to trace with; height, width and batch stay dynamic.
         path: of the ONNX file.
+        outputs: their names, in the graph's order; the batch of each is dynamic.
     """
     example = torch.zeros((1, canvas[1], canvas[0], 3), dtype=torch.uint8)
     with warnings.catch_warnings():
@@ -54,11 +61,10 @@ def export_graph(graph: nn.Module, canvas: tuple[int, int], path: Path) -> None:
             (example,),
             str(path),
             input_names=["canvas"],
-            output_names=["keypoints", "scores"],
+            output_names=list(outputs),
             dynamic_axes={
                 "canvas": {0: "batch", 1: "height", 2: "width"},
-                "keypoints": {0: "batch"},
-                "scores": {0: "batch"},
+                **{name: {0: "batch"} for name in outputs},
             },
             opset_version=OPSET,
             training=torch.onnx.TrainingMode.PRESERVE,
@@ -142,12 +148,6 @@ def write_artefact(
     round_to_half(network)
     canvas = about["canvases"][0]
     export_graph(BottomUpGraph(network, settings), (canvas[0], canvas[1]), folder / MODEL_NAME)
-    state = {
-        name: value for name, value in network.state_dict().items() if value.is_floating_point()
-    }
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode() + np.ascontiguousarray(state[name].numpy()).tobytes())
     manifest = Manifest(
         inputs=(TensorSpec(name="canvas", dtype="uint8", shape=(None, None, None, 3)),),
         outputs=(
@@ -155,7 +155,7 @@ def write_artefact(
             TensorSpec(name="scores", dtype="float32", shape=(None, 30)),
         ),
         onnx_sha256=hashlib.sha256((folder / MODEL_NAME).read_bytes()).hexdigest(),
-        weights_sha256=digest.hexdigest(),
+        weights_sha256=weights_digest(network),
         stage="one_pass",
         skeleton="coco_17",
         **about,
@@ -163,3 +163,12 @@ def write_artefact(
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def weights_digest(network: nn.Module) -> str:
+    """SHA-256 of all floating-point values of the state, by name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        if value.is_floating_point():
+            digest.update(name.encode() + np.ascontiguousarray(value.numpy()).tobytes())
+    return digest.hexdigest()
