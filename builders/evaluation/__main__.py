@@ -12,15 +12,13 @@ from builders.evaluation.report import (
     movenet_systems,
     our_system,
 )
+from builders.evaluation.systems import with_weak_people
 from engines.artefact import Artefact
 from engines.estimator import OnePassEstimator
 from engines.open_engine import EngineName, open_engine
 from engines.zoo_models import find_model
 from stream.clock import SystemClock
 from stream.errors import PoseStreamError
-
-AP_MIN_SCORE = 0.02
-"""Average precision wants the weak people too."""
 
 
 def main(
@@ -59,13 +57,6 @@ def with_estimator(
     content = {"engines": engines, "min_score_on_clips": thresholds, "figures": report}
     out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     typer.echo(as_markdown(report))
-
-
-def with_weak_people(artefact: Artefact) -> Artefact:
-    """The model with the low threshold of average precision."""
-    thresholds = artefact.manifest.thresholds.model_copy(update={"min_score": AP_MIN_SCORE})
-    manifest = artefact.manifest.model_copy(update={"thresholds": thresholds})
-    return Artefact(artefact.folder, manifest)
 
 
 if __name__ == "__main__":

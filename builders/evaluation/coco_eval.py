@@ -4,10 +4,11 @@ import io
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from builders.evaluation.boxes import BoxesOf
 from builders.evaluation.labels import (
     LabelledSet,
     Labels,
@@ -19,6 +20,8 @@ from builders.evaluation.labels import (
 from builders.evaluation.people import Boxes, Floats, People, Predict, Rgb, read_rgb
 from stream.clock import Clock, SystemClock
 from stream.errors import ConfigError
+
+T = TypeVar("T")
 
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """`COCOeval.stats` of keypoints, in its order; -1 where no labelled person has that size."""
@@ -73,15 +76,32 @@ def find_people_of(
     Raises:
         SourceError: if a picture is missing or cannot be read.
     """
+    return Found(*_show_all(predict, labels, clock, shown))
+
+
+def find_boxes_of(
+    boxes_of: BoxesOf, labels: Labels, clock: Clock, shown: Shown = iter
+) -> tuple[dict[int, Boxes], float]:
+    """Boxes of all pictures of a set by picture id, and the seconds that finding them took.
+
+    Raises:
+        SourceError: if a picture is missing or cannot be read.
+    """
+    return _show_all(boxes_of, labels, clock, shown)
+
+
+def _show_all(
+    predict: Callable[[int, Rgb], T], labels: Labels, clock: Clock, shown: Shown
+) -> tuple[dict[int, T], float]:
     require_pictures(labels)
-    found: dict[int, People] = {}
+    found: dict[int, T] = {}
     seconds = 0.0
     for picture in shown(labels.pictures):
         rgb = read_rgb(labels.source.images / picture["file_name"])
         started = clock.monotonic()
         found[picture["id"]] = predict(picture["id"], rgb)
         seconds += clock.monotonic() - started
-    return Found(found, seconds)
+    return found, seconds
 
 
 def keypoint_statistics(labels: Labels, found: Mapping[int, People]) -> dict[str, float]:

@@ -59,10 +59,14 @@ def predict_pictures_with(estimator: Estimator) -> PredictPicture:
     """An estimator behind the form that evaluation of clips takes."""
 
     def predict(picture: Picture) -> People:
-        frame = Frame("evaluation", 0, 0, pts_seconds=0.0, capture_seconds=0.0, picture=picture)
-        return people_of(estimator.estimate([frame])[0].poses)
+        return people_of(estimator.estimate([shown_frame(picture)])[0].poses)
 
     return predict
+
+
+def shown_frame(picture: Picture) -> Frame:
+    """A picture that belongs to no stream, as a frame."""
+    return Frame("evaluation", 0, 0, pts_seconds=0.0, capture_seconds=0.0, picture=picture)
 
 
 def on_pictures(predict: Predict) -> PredictPicture:

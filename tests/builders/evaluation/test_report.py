@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from builders.evaluation.__main__ import AP_MIN_SCORE, main, with_weak_people
+from builders.evaluation.__main__ import main
 from builders.evaluation.people import People, on_pictures, people_of, predict_with, read_rgb
 from builders.evaluation.report import (
     Report,
@@ -16,6 +16,7 @@ from builders.evaluation.report import (
     evaluate_systems,
     our_system,
 )
+from builders.evaluation.systems import AP_MIN_SCORE, with_weak_people
 from engines.artefact import Artefact
 from stream.errors import ConfigError, SourceError
 from stream.frame import Frame
