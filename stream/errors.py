@@ -9,6 +9,7 @@
      +-- ArtefactError (ValueError)    a model folder is unknown, incomplete or altered
      +-- EngineError   (RuntimeError)  an engine cannot be made or fails
      +-- SinkError     (OSError)       results cannot be delivered
+          +-- SinkAwayError            to nobody, for now; another time they may be
 
 Messages say what happened, to which thing, what was got, what was expected and what to do.
 """
@@ -40,3 +41,7 @@ class EngineError(PoseStreamError, RuntimeError):
 
 class SinkError(PoseStreamError, OSError):
     """Results cannot be delivered."""
+
+
+class SinkAwayError(SinkError):
+    """The sink takes nothing from anybody at present; another time it may."""

@@ -39,6 +39,12 @@ class Delivery(StrEnum):
 
     ACKED = "acked"
     FAILED = "failed"
+    SPOOLED = "spooled"
+    """Put on disk because the sink was away; counted again when it is replayed."""
+    REPLAYED = "replayed"
+    """Taken by the sink, out of the spool."""
+    GAP = "gap"
+    """Lost; a gap record stands in its place."""
 
 
 class Metrics:
@@ -118,6 +124,16 @@ class Metrics:
     def result_delivered(self, sink: str, delivery: Delivery) -> None:
         """What became of a result at a sink."""
         self._sink_messages.labels(sink, delivery.value).inc()
+
+    def results_delivered(self, sink: str, delivery: Delivery, count: int) -> None:
+        """So many more results met that end at a sink."""
+        self._sink_messages.labels(sink, delivery.value).inc(count)
+
+    def sink_seen(self, sink: str, *, is_up: bool, lag_seconds: float, spool_bytes: int) -> None:
+        """How a sink of a daemon does."""
+        self._sink_up.labels(sink).set(is_up)
+        self._sink_lag.labels(sink).set(lag_seconds)
+        self._spool_bytes.labels(sink).set(spool_bytes)
 
     def engine_started(self, model: str, fields: Mapping[str, str]) -> None:
         """Which engine runs a model: engine, version, precision, threads, canvas."""
@@ -209,6 +225,18 @@ class Metrics:
             "Times a precision was refused because it disagrees with the reference.",
             ("model", "engine", "refused"),
             registry=registry,
+        )
+        self._sink_up = Gauge(
+            f"{PREFIX}_sink_up", "1 if the sink took what came last.", ("sink",), registry=registry
+        )
+        self._sink_lag = Gauge(
+            f"{PREFIX}_sink_lag_seconds",
+            "Age of the oldest result that the sink has not confirmed.",
+            ("sink",),
+            registry=registry,
+        )
+        self._spool_bytes = Gauge(
+            f"{PREFIX}_spool_bytes", "Disk taken by waiting results.", ("sink",), registry=registry
         )
         self._engine = Info(
             f"{PREFIX}_engine", "Engine that runs a model.", ("model",), registry=registry

@@ -23,6 +23,7 @@ what they have. The sinks are then abandoned and `run_concurrent` raises the err
 request or the error on, all joins share the one budget `STOP_SECONDS`.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,8 @@ from stream.pipeline import (
     read_frames,
 )
 from stream.sinks.fan_out import sealing
+
+log = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
 """All threads together may take so long to end once they were asked to."""
@@ -164,6 +167,23 @@ def run_concurrent(run: Run, stop_seconds: float = STOP_SECONDS) -> RunEnd:
         if line.failure.error is not None:
             raise line.failure.error
     return RunEnd.INTERRUPTED if run.stop.requested else RunEnd.COMPLETED
+
+
+def start_thread(name: str, body: Callable[[], None]) -> Thread:
+    """Starts a thread that is no part of a run: the caller ends its body, and joins it.
+
+    An error that leaves the body ends the thread and is logged as `thread_failed`.
+    """
+
+    def guarded() -> None:
+        try:
+            body()
+        except Exception:  # the thread's end; nobody above would see it
+            log.exception("thread_failed", extra={"thread_name": name})
+
+    thread = Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def _decoded_channel(run: Run) -> Channel[Entry]:

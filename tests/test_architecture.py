@@ -55,19 +55,29 @@ OWNERS = {
     "onnxruntime": ("engines/onnxruntime_engine.py", "builders/*.py"),
     "onnx": ("builders/*.py",),
     "torch": ("builders/*.py",),
-    "redis": ("stream/sinks/redis_sink.py",),
+    "redis": (
+        "stream/sinks/redis_sink.py",
+        "stream/sinks/redis_client.py",
+        "stream/delivery/redis_target.py",
+    ),
     "prometheus_client": ("stream/metrics.py", "stream/metrics_server.py"),
     "typer": (*COMMAND_LINE, "builders/*.py"),
     "multiprocessing": ("stream/worker.py",),
-    "threading": ("stream/worker.py", "stream/channel.py", "stream/metrics_server.py"),
+    "threading": (
+        "stream/worker.py",
+        "stream/channel.py",
+        "stream/metrics_server.py",
+        "stream/delivery/lane.py",
+        "stream/delivery/courier.py",
+    ),
     "concurrent": ("stream/worker.py",),
     "asyncio": tuple(
         f"stream/camera/{name}.py" for name in ("carrier", "player", "connection", "server")
     ),
 }
 """Package -> the only files that may import it. `metrics_server.py` is the one named exception to
-"only worker.py starts threads": a scrape must be answered while the pipeline is busy. `channel.py`
-hands values from one thread to another and starts none."""
+"only worker.py starts threads": a scrape must be answered while the pipeline is busy. `channel.py`,
+`lane.py` and `courier.py` hand values from one thread to another and start none."""
 
 STARTERS = {"Thread", "Timer", "Process", "Popen", "fork", "spawn", "start_http_server"}
 MAY_START = ("stream/worker.py", "stream/metrics_server.py")

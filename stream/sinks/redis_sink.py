@@ -6,33 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
-from redis.retry import Retry
+from redis.exceptions import RedisError, ResponseError
 
 from stream.clock import Clock
+from stream.delivery.entry_id import NO_ENTRY, EntryId, id_text, next_id
 from stream.errors import SinkError
-from stream.frame import Frame, FrameResult
+from stream.frame import FrameResult
 from stream.sinks.redis_address import RedisAddress
+from stream.sinks.redis_client import FIELD, KEY_PREFIX, connect_remedy, redis_client
 from stream.sinks.write_errors import closed_error
 from stream.wire import encode
 
 log = logging.getLogger(__name__)
 
-KEY_PREFIX = "posestream:"
-FIELD = "result"
 TIMEOUT_SECONDS = 5.0
 CHUNK = 64
 """Entries in one transaction."""
 PENDING_LIMIT = 1000
 """Results held while the server is away; more are not taken until these are confirmed."""
-
-EPOCH_BITS = 40
-"""An entry's number is epoch * 2^40 + frame index: unique in a stream's life of 16 million epochs,
-and the plain frame index in the first one."""
-
-EntryId = tuple[int, int]
-"""(capture time in ms, number): `<ms>-<number>` in Redis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +47,6 @@ class _Entry:
     key: str
     id: EntryId
     line: str
-
-    @property
-    def id_text(self) -> str:
-        return f"{self.id[0]}-{self.id[1]}"
 
 
 class RedisSink:
@@ -87,7 +74,7 @@ class RedisSink:
         # No more than the server is sure to keep: a retry must find what it checks.
         self._chunk = min(CHUNK, address.maxlen)
         self._pending: list[_Entry] = []
-        self._last_id: EntryId = (0, 0)
+        self._last_id: EntryId = NO_ENTRY
         self._last_frame: tuple[str, int, int] | None = None
         self._sent_seconds = float("-inf")
         self._client: Redis | None = _connect(address)
@@ -152,7 +139,7 @@ class RedisSink:
                 pipeline.xadd(
                     entry.key,
                     {FIELD: entry.line},
-                    id=entry.id_text,
+                    id=id_text(entry.id),
                     maxlen=self._address.maxlen,
                     approximate=True,
                 )
@@ -163,12 +150,12 @@ class RedisSink:
         """Accepts the refusal of an id if the entry under that id is the one refused."""
         if not (isinstance(refusal, ResponseError) and "equal or smaller" in str(refusal)):
             raise refusal
-        found: Any = client.xrange(entry.key, entry.id_text, entry.id_text)
+        found: Any = client.xrange(entry.key, id_text(entry.id), id_text(entry.id))
         if not found or found[0][1].get(FIELD.encode()) != entry.line.encode():
             raise SinkError(
-                f"{self._address}: entry {entry.id_text} of {entry.key} would lie before entries "
-                f"that are not from this run; another program writes there or the clock of this "
-                f"machine was set back: choose another name with ?stream=NAME"
+                f"{self._address}: entry {id_text(entry.id)} of {entry.key} would lie before "
+                f"entries that are not from this run; another program writes there or the clock of "
+                f"this machine was set back: choose another name with ?stream=NAME"
             )
 
     def _free(self) -> None:
@@ -185,36 +172,11 @@ class RedisSink:
         )
 
 
-def next_id(frame: Frame, last: EntryId) -> EntryId:
-    """The id of a frame's result: from the frame, or the one after `last` if that is not later."""
-    wanted = (round(frame.capture_seconds * 1000), (frame.epoch << EPOCH_BITS) + frame.index)
-    return max(wanted, (last[0], last[1] + 1))
-
-
 def _connect(address: RedisAddress) -> Redis:
-    client = Redis(
-        host=address.host,
-        port=address.port,
-        db=address.db,
-        username=address.username,
-        password=address.password,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        # A stream named after a file whose name is not UTF-8 keeps its bytes.
-        encoding_errors="surrogateescape",
-        # The sink retries by itself, because it must look for doubles.
-        retry=Retry(NoBackoff(), 0),
-    )
+    client = redis_client(address, TIMEOUT_SECONDS)
     try:
         client.ping()
     except RedisError as error:
         client.close()
-        raise SinkError(f"{address}: {error}; {_connect_remedy(error)}") from error
+        raise SinkError(f"{address}: {error}; {connect_remedy(error)}") from error
     return client
-
-
-def _connect_remedy(error: RedisError) -> str:
-    login = isinstance(error, AuthenticationError) or str(error).startswith(("NOAUTH", "NOPERM"))
-    if login:
-        return "check user and password (special characters percent-encoded)"
-    return "start the server or check host, port and database"

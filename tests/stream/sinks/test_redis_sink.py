@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.clock import ManualClock
+from stream.delivery.entry_id import next_id
 from stream.errors import SinkError
 from stream.sinks.redis_address import parse_redis_address
-from stream.sinks.redis_sink import AT_ONCE, PENDING_LIMIT, BatchRule, RedisSink, next_id
+from stream.sinks.redis_sink import AT_ONCE, PENDING_LIMIT, BatchRule, RedisSink
 from stream.wire import encode
 from tests.redis_server import RedisServer
 from tests.results import CAPTURE_SECONDS, result_of, standing_person
