@@ -20,6 +20,7 @@ from builders.networks.mobilenet_fpn import (
     TAPS,
     FirstMaps,
     MobileNetFpn,
+    TrunkMaps,
 )
 from builders.networks.smpr import JOINTS, NormedConvolution
 
@@ -65,7 +66,10 @@ class CompactPyramid(nn.Module):
 
     def forward(self, pixels: Tensor) -> CompactLevels:
         """(B, 3, H, W) RGB in [-1, 1], sides multiples of 32."""
-        maps = self.trunk.maps(pixels)
+        return self.levels(self.trunk.maps(pixels))
+
+    def levels(self, maps: TrunkMaps) -> CompactLevels:
+        """The levels of what the trunk found; a trunk that stands still need run only once."""
         heat, centre, regress = self.first(maps.p2)
         fine = torch.cat((maps.p2, heat, centre, regress / REGRESS_SCALE), 1)
         fine = functional.pixel_unshuffle(fine, 2)
@@ -75,9 +79,9 @@ class CompactPyramid(nn.Module):
             maps.p5,
         )
         poses = tuple(first_pose(regress, stride) for stride in STRIDES)
-        return CompactLevels(tuple(self._levels(entering)), poses)
+        return CompactLevels(tuple(self._exchange(entering)), poses)
 
-    def _levels(self, entering: tuple[Tensor, ...]) -> list[Tensor]:
+    def _exchange(self, entering: tuple[Tensor, ...]) -> list[Tensor]:
         levels = [enter(x) for enter, x in zip(self.enter, entering, strict=True)]
         for fine in range(len(levels) - 2, -1, -1):
             coarse = functional.interpolate(levels[fine + 1], scale_factor=2.0, mode="nearest")
