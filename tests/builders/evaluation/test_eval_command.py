@@ -15,6 +15,7 @@ from builders.evaluation.eval_command import app
 from engines.artefact import Artefact
 from stream.errors import ArtefactError, ConfigError, SourceError
 from tests.builders.evaluation.labelled import annotation, coco
+from tests.tiny_detector import REACH_X, REACH_Y, write_tiny_detector
 from tests.tiny_model import draw_people, pose_at
 
 FIGURES = [
@@ -146,3 +147,37 @@ def test_evaluating_needs_neither_torch_nor_scipy(folder: Path, tiny_artefact: A
     places = ["--annotations", str(folder / "labels.json"), "--images", str(folder)]
     options = [*places, "--errors", "--plot", str(folder / "errors.png"), "--quiet"]
     subprocess.run([sys.executable, "-c", program, str(tiny_artefact.folder), *options], check=True)
+
+
+@pytest.fixture(scope="module")
+def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
+    return write_tiny_detector(tmp_path_factory.mktemp("models") / "tiny_detector")
+
+
+def with_boxes_of_the_detector(folder: Path) -> None:
+    """Gives every labelled person the box that the tiny detector is right to find."""
+    content = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    for record, (x, y) in zip(content["annotations"], (HERE, THERE, THERE), strict=True):
+        # COCO counts from the corner of the picture, we from the middle of its first pixel.
+        left, top = max(x - REACH_X + 0.5, 0), max(y - REACH_Y + 0.5, 0)
+        right, bottom = min(x + REACH_X + 0.5, WIDTH), min(y + REACH_Y + 0.5, HEIGHT)
+        record["bbox"] = [left, top, right - left, bottom - top]
+        del record["keypoints"]
+    (folder / "labels.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_detector_is_measured_by_its_boxes(folder: Path, tiny_detector: Artefact) -> None:
+    with_boxes_of_the_detector(folder)
+    figures = evaluated(folder, tiny_detector.folder)
+    assert list(figures) == FIGURES
+    assert figures["AP"] == pytest.approx(1)
+    assert (figures["people"], figures["pictures"]) == (3, 3)
+
+
+@pytest.mark.parametrize("option", ["--errors", "--crowd", "--flip"])
+def test_a_detector_has_no_joints_to_tell_of(
+    folder: Path, tiny_detector: Artefact, option: str
+) -> None:
+    result = run(folder, tiny_detector.folder, option)
+    assert isinstance(result.exception, ConfigError)
+    assert "poses" in str(result.exception)
