@@ -6,8 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from builders.evaluation.clip_recall import find_people, read_teacher, score_clip
-from builders.evaluation.coco_eval import evaluate
-from builders.evaluation.labels import labelled_set
+from builders.evaluation.coco_eval import find_people_of, keypoint_statistics
+from builders.evaluation.error_plot import draw_errors
+from builders.evaluation.error_report import error_report
+from builders.evaluation.labels import LabelledSet, labelled_set, read_labels
 from builders.evaluation.movenet import MoveNetMultiPose
 from builders.evaluation.people import (
     Predict,
@@ -16,6 +18,7 @@ from builders.evaluation.people import (
     predict_pictures_with,
     predict_with,
 )
+from stream.clock import SystemClock
 from stream.errors import ConfigError
 from stream.estimator import Estimator
 
@@ -69,9 +72,14 @@ def movenet_systems(shared_data: Path, threads: int = 1) -> tuple[System, ...]:
 
 
 def evaluate_systems(
-    systems: tuple[System, ...], shared_data: Path, tell: Callable[[str], object]
+    systems: tuple[System, ...],
+    shared_data: Path,
+    tell: Callable[[str], object],
+    plots: Path | None = None,
 ) -> Report:
     """All systems on the same pictures and frames; `tell` hears what is done next.
+
+    With `plots`, where each system loses on each set is drawn into that folder as SET_SYSTEM.png.
 
     Raises:
         ConfigError: if the folder does not hold the labelled sets and clips.
@@ -81,12 +89,33 @@ def evaluate_systems(
     for system in systems:
         for name in SETS:
             tell(f"{system.name} on {name}/val")
-            figures = evaluate(system.predict, labelled_set(shared_data, name, "val"))
+            figures = set_figures(system, labelled_set(shared_data, name, "val"), name, plots)
             report.setdefault(f"{name}/val", {})[system.name] = figures
         for clip in CLIPS:
             tell(f"{system.name} on {clip}")
             report.setdefault(clip, {})[system.name] = clip_figures(system, shared_data, clip)
     return report
+
+
+def set_figures(system: System, labelled: LabelledSet, name: str, plots: Path | None) -> Figures:
+    """COCO's figures, what mending each kind of error would bring (`AP_after_...`), and people.
+
+    `missed_people` and `false_people` are those of `error_report`, false ones from the system's
+    own threshold on.
+    """
+    labels = read_labels(labelled)
+    found = find_people_of(lambda _, rgb: system.predict(rgb), labels, SystemClock())
+    errors = error_report(labels, found.people)
+    if plots is not None:
+        draw_errors(errors, plots / f"{name}_{system.name}.png", f"{system.name} on {name}/val")
+    figures = keypoint_statistics(labels, found.people) | {"seconds": found.seconds}
+    figures |= {f"AP_after_{step}": ap for step, ap in errors.ap_after.items() if step != "found"}
+    figures |= {f"joints_{error}": float(count) for error, count in errors.total.items()}
+    counted = [row for row in errors.by_score if row.from_score >= system.min_score]
+    return figures | {
+        "missed_people": sum(counts.missed for counts in errors.people.values()),
+        "false_people": counted[0].false if counted else 0,
+    }
 
 
 def clip_figures(system: System, shared_data: Path, clip: str) -> Figures:
