@@ -8,9 +8,12 @@ An engine loads an artefact and knows no network architecture; pixels go in, pos
     engine.py           the Engine protocol
     open_engine.py      picks an engine by name, or the best this machine has
     engine_options.py   what may be said about opening one
-    openvino_engine.py, onnxruntime_engine.py, replay_engine.py
+    openvino_engine.py, onnxruntime_engine.py, torch_engine.py, tensorrt_engine.py, replay_engine.py
     bucket_engine.py    what most share: a batch rides in graphs compiled for a few sizes
     shape_buckets.py    which rides a batch takes; pure
+    tensorrt_backend.py TensorRT and TensorRT-RTX behind one set of names
+    cuda_batch.py       buffers, streams and graphs on an NVIDIA GPU
+    nvidia_driver.py    which GPU there is
     engine_store.py     built engines on disk, found again by what they were built from
     tensor_check.py     tensors against what the manifest says of them
     hardware.py         instruction sets, cores this process may use

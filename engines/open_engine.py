@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 
 from engines.artefact import Artefact
@@ -10,6 +11,8 @@ from engines.engine import Engine, Precision
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.onnxruntime_engine import open_onnxruntime
 from engines.openvino_engine import open_openvino
+from engines.tensorrt_engine import open_tensorrt, open_tensorrt_rtx
+from engines.torch_engine import open_torch
 from stream.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -21,12 +24,25 @@ class EngineName(StrEnum):
     AUTO = "auto"
     OPENVINO = "openvino"
     ONNXRUNTIME = "onnxruntime"
+    TENSORRT = "tensorrt"
+    TENSORRT_RTX = "tensorrt_rtx"
+    TORCH = "torch"
 
 
 OPENERS: MappingProxyType[EngineName, Callable[..., Engine]] = MappingProxyType(
-    {EngineName.OPENVINO: open_openvino, EngineName.ONNXRUNTIME: open_onnxruntime}
+    {
+        EngineName.TENSORRT: open_tensorrt,
+        EngineName.TENSORRT_RTX: open_tensorrt_rtx,
+        EngineName.OPENVINO: open_openvino,
+        EngineName.ONNXRUNTIME: open_onnxruntime,
+        EngineName.TORCH: open_torch,
+    }
 )
+PROCESSOR_ENGINES = (EngineName.OPENVINO, EngineName.ONNXRUNTIME)
 """In the order in which `auto` tries them: fastest first."""
+GPU_ENGINES = (EngineName.TENSORRT, EngineName.TENSORRT_RTX)
+"""Tried before them where an NVIDIA GPU is."""
+NVIDIA_DEVICE = Path("/dev/nvidia0")
 
 
 def open_engine(
@@ -42,8 +58,8 @@ def open_engine(
 
     Args:
         artefact: the model.
-        engine: `auto` tries OpenVINO, then ONNX Runtime; `engine_fallback` is logged with the
-            reason.
+        engine: `auto` tries TensorRT where an NVIDIA GPU is, then OpenVINO, then ONNX Runtime;
+            `engine_fallback` is logged with the reason.
         canvas: (width, height) of the pictures, one of the manifest's.
         threads: at most so many; None for all cores this process may use.
         precision: None for the best of the engine on this processor.
@@ -53,7 +69,7 @@ def open_engine(
         EngineError: if no engine opens; the message has every reason.
         ConfigError: if `threads` is out of range.
     """
-    names = tuple(OPENERS) if engine is EngineName.AUTO else (engine,)
+    names = _automatic() if engine is EngineName.AUTO else (engine,)
     failures: list[tuple[EngineName, EngineError]] = []
     for name in names:
         try:
@@ -69,6 +85,10 @@ def open_engine(
     raise EngineError(
         f"no engine opens model {artefact.manifest.name} on this machine: {reasons}"
     ) from failures[-1][1]
+
+
+def _automatic() -> tuple[EngineName, ...]:
+    return (*GPU_ENGINES, *PROCESSOR_ENGINES) if NVIDIA_DEVICE.exists() else PROCESSOR_ENGINES
 
 
 def _log_fallback(failures: list[tuple[EngineName, EngineError]], chosen: EngineName) -> None:

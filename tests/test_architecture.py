@@ -54,7 +54,9 @@ OWNERS = {
     "openvino": ("engines/openvino_engine.py",),
     "onnxruntime": ("engines/onnxruntime_engine.py", "builders/*.py"),
     "onnx": ("builders/*.py",),
-    "torch": ("builders/*.py",),
+    # Of the engines, only those on a GPU need it: memory, streams and graphs are its.
+    "torch": ("builders/*.py", "engines/cuda_batch.py"),
+    "nncf": ("builders/*.py",),
     "redis": (
         "stream/sinks/redis_sink.py",
         "stream/sinks/redis_client.py",
@@ -229,11 +231,14 @@ def test_every_package_folder_is_packed() -> None:
 
 
 def test_every_imported_package_is_declared() -> None:
-    """`stream` and `engines` must run without the extra that brings torch."""
+    """`stream` and `engines` must run without the extra that brings torch, but for the GPU."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     run = _declared(project["dependencies"] + extras["onnxruntime"])
-    train = run | _declared(extras["train"])
+    extra = {
+        "builders/*.py": _declared(extras["train"] + extras["build"]),
+        "engines/cuda_batch.py": _declared(extras["gpu"]),
+    }
     owners = packages_distributions()
     _assert_none(
         found
@@ -241,7 +246,7 @@ def test_every_imported_package_is_declared() -> None:
         for found in imports(file)
         if found.top not in sys.stdlib_module_names and found.top not in PACKAGES
         if not {_normal(name) for name in owners.get(found.top, [])}
-        & (train if file.package == "builders" else run)
+        & run.union(*(names for path, names in extra.items() if fnmatch(file.path, path)))
     )
 
 

@@ -1,0 +1,165 @@
+"""Runs an exported torch program: the reference engine, on the processor or an NVIDIA GPU.
+
+`posestream build --engine torch` leaves the program in the store; this file knows no network. On a
+GPU each batch size is recorded as a CUDA graph.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engines.artefact import Artefact
+from engines.bucket_engine import Arrays, BucketEngine
+from engines.cuda_batch import CudaBatch, as_arrays, cuda_errors, import_torch, whole_shape
+from engines.engine import EngineSpec, Precision, Tensors
+from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
+from engines.engine_store import BuildKey
+from engines.hardware import bounded_threads
+from engines.nvidia_driver import first_gpu
+from engines.shape_buckets import checked_buckets
+from engines.tensor_check import fixed_inputs
+from stream.errors import EngineError
+
+ENGINE = "torch"
+PROGRAM_NAME = "program.pt2"
+
+
+def open_torch(
+    artefact: Artefact,
+    *,
+    canvas: tuple[int, int],
+    threads: int | None = None,
+    precision: Precision | None = None,
+    options: EngineOptions = DEFAULT_OPTIONS,
+) -> BucketEngine:
+    """Loads the exported program of a model for one canvas and warms it up.
+
+    Args:
+        artefact: the model.
+        canvas: (width, height) of the pictures, one of the manifest's.
+        threads: at most so many; torch has one number for the whole process, and this sets it.
+        precision: None or fp32.
+        options: batch sizes, store.
+
+    Raises:
+        EngineError: if torch or the program is missing, or the precision is not fp32.
+        ConfigError: if `threads` is out of range.
+    """
+    count, torch = bounded_threads(threads), import_torch()
+    if precision not in (None, Precision.FP32):
+        raise EngineError(f"torch runs fp32, got {precision}; leave the precision out")
+    fixed_inputs(artefact.manifest, canvas)  # refuses a canvas that the model lacks
+    batches = checked_buckets(options.batches)
+    program = _load(torch, _program_file(artefact, canvas, options))
+    torch.set_num_threads(count)
+    gpu = first_gpu() if torch.cuda.is_available() else None
+    spec = EngineSpec(
+        engine=ENGINE,
+        version=torch_version(),
+        model=artefact.manifest.name,
+        precision=Precision.FP32,
+        threads=count,
+        canvas=canvas,
+        device=gpu.words if gpu else "cpu",
+        batches=batches,
+    )
+    run = _on_gpu(torch, program, artefact, spec) if gpu else partial(_on_processor, torch, program)
+    return BucketEngine(spec, artefact.manifest, run)
+
+
+def program_key(artefact: Artefact, canvas: tuple[int, int]) -> BuildKey:
+    """Where `builders` leave the exported program; any batch size runs through it."""
+    return BuildKey(
+        onnx_sha256=artefact.manifest.onnx_sha256,
+        backend=ENGINE,
+        version=torch_version(),
+        precision=Precision.FP32,
+        target="portable",
+        profile=f"{canvas[0]}x{canvas[1]}",
+    )
+
+
+def torch_version() -> str:
+    """Of the installed package, without its build.
+
+    Raises:
+        EngineError: if torch is missing.
+    """
+    return str(import_torch().__version__).partition("+")[0]
+
+
+def _program_file(artefact: Artefact, canvas: tuple[int, int], options: EngineOptions) -> Path:
+    entry = options.store.find(program_key(artefact, canvas)) if options.store else None
+    if entry is None:
+        name = artefact.manifest.name
+        raise EngineError(
+            f"torch: model {name} has no exported program on this machine for canvas "
+            f"{canvas[0]}x{canvas[1]}; build it with: posestream build {name} --engine torch"
+        )
+    return entry.file(PROGRAM_NAME)
+
+
+def _load(torch: Any, path: Path) -> Any:
+    try:
+        return torch.export.load(path).module()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise EngineError(
+            f"torch cannot load {path.name}: {error}; build it again with --rebuild"
+        ) from error
+
+
+def _on_processor(torch: Any, program: Any, inputs: Arrays) -> Tensors:
+    tensors = [torch.from_numpy(array) for array in inputs.values()]
+    try:
+        with torch.inference_mode():
+            outputs = program(*tensors)
+    except RuntimeError as error:
+        raise EngineError(f"torch failed on a batch: {error}") from error
+    return as_arrays(_named(outputs))
+
+
+def _named(outputs: Any) -> dict[str, Any]:
+    """Programs give a mapping, so that the order of outputs is nobody's guess."""
+    return dict(outputs)
+
+
+def _on_gpu(
+    torch: Any, program: Any, artefact: Artefact, spec: EngineSpec
+) -> Callable[[Arrays], Tensors]:
+    ready = {batch: _GpuProgram(torch, program, artefact, spec, batch) for batch in spec.batches}
+
+    def run(inputs: Arrays) -> Tensors:
+        return ready[len(next(iter(inputs.values())))].run(inputs)
+
+    return run
+
+
+class _GpuProgram:
+    """The program for one batch size, recorded as a CUDA graph."""
+
+    def __init__(
+        self, torch: Any, program: Any, artefact: Artefact, spec: EngineSpec, batch: int
+    ) -> None:
+        self._torch = torch
+        self._program = program.to("cuda")
+        inputs = [
+            whole_shape(one, [batch, *(side or 1 for side in one.shape[1:])])
+            for one in fixed_inputs(artefact.manifest, spec.canvas)
+        ]
+        with cuda_errors(), torch.inference_mode():
+            blank = [
+                torch.zeros(one.shape, dtype=getattr(torch, one.dtype), device="cuda")
+                for one in inputs
+            ]
+            shown = _named(self._program(*blank))
+        outputs = [whole_shape(one, shown[one.name].shape) for one in artefact.manifest.outputs]
+        self._batch = CudaBatch(inputs, outputs)
+        self._batch.capture(self._execute)
+
+    def run(self, inputs: Arrays) -> Tensors:
+        return self._batch.run(inputs, self._execute)
+
+    def _execute(self, _cuda_stream: int) -> None:
+        with self._torch.inference_mode():
+            self._batch.keep_outputs(_named(self._program(*self._batch.inputs.values())))

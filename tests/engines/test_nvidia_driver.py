@@ -1,0 +1,50 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engines.nvidia_driver import Gpu, first_gpu
+from stream.errors import EngineError
+
+DRIVER = """
+#include <string.h>
+int cuInit(unsigned flags) { return FAIL; }
+int cuDeviceGetCount(int *count) { *count = COUNT; return 0; }
+int cuDeviceGet(int *device, int index) { *device = index; return 0; }
+int cuDeviceGetName(char *name, int length, int device) { strcpy(name, "Test GPU"); return 0; }
+int cuDriverGetVersion(int *version) { *version = 13020; return 0; }
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  *value = attribute == 75 ? 8 : 9; return 0;
+}
+"""
+
+
+def driver(folder: Path, *, count: int = 1, fail: int = 0) -> str:
+    """A library that answers as the driver does: the calls are the real ones, the GPU is not."""
+    (folder / "driver.c").write_text(DRIVER)
+    library = folder / "libdriver.so"
+    defines = [f"-DCOUNT={count}", f"-DFAIL={fail}"]
+    command = ["cc", "-shared", "-fPIC", *defines, "driver.c", "-o", library]
+    subprocess.run(command, cwd=folder, check=True)
+    return str(library)
+
+
+def test_the_first_gpu_is_named(tmp_path: Path) -> None:
+    found = first_gpu(driver(tmp_path))
+    assert found == Gpu("Test GPU", (8, 9), "13.2")
+    assert found.words == "Test GPU sm89"
+
+
+def test_a_missing_driver_names_the_remedy() -> None:
+    with pytest.raises(EngineError, match=r"no NVIDIA driver .*--engine openvino"):
+        first_gpu("libnothing-of-the-kind.so.1")
+
+
+def test_a_driver_that_sees_no_gpu_says_so(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"sees no GPU .*CUDA_VISIBLE_DEVICES"):
+        first_gpu(driver(tmp_path, count=0))
+
+
+def test_a_driver_that_fails_gives_its_code(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"cuInit gave CUDA error 999; check it with nvidia-smi"):
+        first_gpu(driver(tmp_path, fail=999))
