@@ -228,8 +228,8 @@ class Courier:
                 for berth in self._berths.values()
                 if not berth.lane.is_idle
             ]
-            dues += [] if self._deadline is None else [self._deadline - now]
-            seconds = max(min([IDLE_SECONDS, *dues]), 0.0)
+            is_ending = self._deadline is not None
+            seconds = max(min([*dues, 0.0 if is_ending and not dues else IDLE_SECONDS]), 0.0)
             self._changed.wait_for(lambda: self._has_news, seconds)
 
     def _end(self) -> None:

@@ -8,7 +8,7 @@ import gzip
 import os
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stream.errors import ConfigError
@@ -46,14 +46,16 @@ DEFAULT_RULE = RotationRule()
 
 
 def new_file(folder: Path, wall_seconds: float) -> PartialFile:
-    """A name that no file in the folder has, later than those before."""
+    """A name that no file in the folder has; names sort by time."""
+    taken = {path.name.partition(PLAIN)[0] for path in folder.glob(f"{STEM}-*")}
     moment = datetime.fromtimestamp(wall_seconds, UTC)
-    stem = f"{STEM}-{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z"
-    taken = {path.name.partition(".jsonl")[0] for path in folder.glob(f"{stem}*")}
-    number = 0
-    while (name := f"{stem}-{number}" if number else stem) in taken:
-        number += 1
+    while (name := _name(moment)) in taken:
+        moment += timedelta(milliseconds=1)
     return PartialFile(folder / (name + PLAIN))
+
+
+def _name(moment: datetime) -> str:
+    return f"{STEM}-{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def mend(folder: Path, rule: RotationRule) -> None:
