@@ -121,7 +121,16 @@ def _moved(person: Person, matrix: NDArray[np.float64], canvas: int) -> Person:
     corners = np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]])
     corners = corners @ matrix[:, :2].T + matrix[:, 2]
     box = np.concatenate([corners.min(0), np.ptp(corners, axis=0)]).astype(np.float32)
-    return replace(person, keypoints=keypoints, box=box, ignored=person.ignored or few)
+    outline = person.outline_px2
+    if outline is not None:
+        outline = outline * abs(float(np.linalg.det(matrix[:, :2])))
+    return replace(
+        person,
+        keypoints=keypoints,
+        box=box,
+        ignored=person.ignored or few,
+        outline_px2=outline,
+    )
 
 
 def _renamed(person: Person) -> Person:
@@ -194,6 +203,7 @@ def _hidden(person: Person, covered: NDArray[np.bool_]) -> Person:
         keypoints=keypoints,
         absent_is_background=False,
         ignored=person.ignored or few,
+        box_is_sure=person.box_is_sure and not few,
     )
 
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from stream.errors import ConfigError
 
 JOINTS = 17
+OUTLINE_SHARE = 0.53
+"""Area of a person's segment over that of the box, on average."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +27,18 @@ class Person:
     absent_is_background: bool
     """True if a joint of weight 0 is truly not visible (COCO); False if it is only unknown."""
     ignored: bool = False
-    """A crowd, or a person nobody labelled: inside its box nothing is learnt."""
+    """A crowd, or a person nobody labelled: inside its box nothing is learnt of poses."""
+    box_is_sure: bool = True
+    """False for crowds, doubtful predictions and people hidden by others: no detector learns."""
+    outline_px2: float | None = None
+    """Area of the segment, if known."""
+
+    @property
+    def area_px2(self) -> float:
+        """The scale squared of OKS: the segment's area, else its usual share of the box."""
+        if self.outline_px2 is not None:
+            return self.outline_px2
+        return OUTLINE_SHARE * float(self.box[2] * self.box[3])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +131,11 @@ def _person(record: dict[str, Any], file: Path, limits: TeacherLimits) -> Person
         raise ConfigError(f"labels {file}: annotation {record.get('id')}: {error}") from error
     if record.get("iscrowd"):
         return Person(
-            np.zeros((JOINTS, 3), np.float32), box, absent_is_background=False, ignored=True
+            np.zeros((JOINTS, 3), np.float32),
+            box,
+            absent_is_background=False,
+            ignored=True,
+            box_is_sure=False,
         )
     labelled = truth[:, 2] > 0
     keypoints = truth.copy()
@@ -128,7 +145,13 @@ def _person(record: dict[str, Any], file: Path, limits: TeacherLimits) -> Person
     if teacher and doubtful <= limits.max_flip_distance:
         keypoints = _filled(keypoints, np.asarray(teacher, np.float32).reshape(JOINTS, 3), limits)
     known = int((keypoints[:, 2] > 0).sum())
-    return Person(keypoints, box, not teacher and known > 0, ignored=known < 3)
+    return Person(
+        keypoints,
+        box,
+        absent_is_background=not teacher and known > 0,
+        ignored=known < 3,
+        outline_px2=float(record["area"]) if "area" in record else None,
+    )
 
 
 def _predicted(record: dict[str, Any], limits: TeacherLimits) -> Person:
@@ -141,6 +164,7 @@ def _predicted(record: dict[str, Any], limits: TeacherLimits) -> Person:
         box,
         absent_is_background=False,
         ignored=known < 3 or record["score"] < 0.4,
+        box_is_sure=record["score"] >= 0.4,
     )
 
 
