@@ -7,9 +7,8 @@ it.
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import torch
 import typer
 
 from builders.evaluation.coco_eval import evaluate
@@ -18,13 +17,16 @@ from builders.evaluation.people import predict_with
 from builders.export import write_artefact
 from builders.networks.bottom_up import CompactBottomUp
 from builders.networks.bottom_up_decode import DecodeSettings
+from builders.training.bottom_up_task import BottomUpSettings
 from builders.training.recipe import Recipe, load_recipe
+from builders.training.state import averaged_weights
 from builders.training.validation import CANVASES
 from engines.artefact import Artefact, load_artefact
 from engines.engine import Precision
 from engines.estimator import OnePassEstimator
 from engines.open_engine import open_engine
 from stream.clock import SystemClock
+from stream.errors import ConfigError
 
 AP_MIN_SCORE = 0.02
 """AP wants the weak candidates too; the shipped threshold is for people who look at results."""
@@ -49,7 +51,7 @@ def main(
         "accuracy": {},
     }
     write_artefact(network, DecodeSettings(), out, about)
-    accuracy = measure(load_artefact(out), data, recipe.validation)
+    accuracy = measure(load_artefact(out), data, bottom_up_settings(recipe).validation)
     thresholds = {"min_score": min_score, "nms_oks": 0.6}
     write_artefact(
         network, DecodeSettings(), out, about | {"accuracy": accuracy, "thresholds": thresholds}
@@ -60,10 +62,22 @@ def main(
 
 def trained_network(recipe: Recipe, checkpoint: Path) -> tuple[CompactBottomUp, int]:
     """The averaged network of a checkpoint in evaluation mode, and its step."""
-    network = CompactBottomUp(recipe.guide_channels, recipe.regression_channels)
-    saved: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-    network.load_state_dict(saved["averaged"])
-    return network.eval(), int(saved["step"])
+    settings = bottom_up_settings(recipe)
+    network = CompactBottomUp(settings.guide_channels, settings.regression_channels)
+    weights, steps = averaged_weights(checkpoint)
+    network.load_state_dict(weights)
+    return network.eval(), steps
+
+
+def bottom_up_settings(recipe: Recipe) -> BottomUpSettings:
+    """The task section of a recipe.
+
+    Raises:
+        ConfigError: if it trains another network.
+    """
+    if not isinstance(recipe.task, BottomUpSettings):
+        raise ConfigError(f"recipe {recipe.name}: trains {recipe.network}, not compact_bottom_up")
+    return recipe.task
 
 
 def measure(artefact: Artefact, data: Path, names: tuple[str, ...]) -> dict[str, float]:
@@ -83,10 +97,12 @@ def measure(artefact: Artefact, data: Path, names: tuple[str, ...]) -> dict[str,
 
 
 def _training(recipe: Recipe, steps: int) -> dict[str, str]:
+    settings = bottom_up_settings(recipe)
+    start = settings.start_weights
     return {
         "recipe": f"configs/train/{recipe.name}.yaml",
-        "start_weights": recipe.start_weights.name if recipe.start_weights else "none",
-        "data": ", ".join(item.name for item in recipe.sets),
+        "start_weights": start.name if start else "none",
+        "data": ", ".join(item.name for item in settings.sets),
         "seed": str(recipe.seed),
         "steps": str(steps),
         "batch": str(recipe.batch),

@@ -1,6 +1,7 @@
 """Reads labelled pictures: COCO-keypoints JSON with teacher joints, and predictions on clips."""
 
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from stream.errors import ConfigError
 JOINTS = 17
 OUTLINE_SHARE = 0.53
 """Area of a person's segment over that of the box, on average."""
+HELD_OUT = re.compile(r"(^|[^a-z])(val|valid|validation|test)([^a-z]|$)")
+"""Words in a path that tell a split that is not for training: val.json, val2017, mixed_val."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,9 +82,8 @@ def load_coco(
     Raises:
         ConfigError: naming the file, and the record if one is wrong; also if it is a `val` split.
     """
-    if annotations.stem == "val":
-        raise ConfigError(f"{annotations}: a val split must not be trained on")
     content = _read(annotations)
+    _refuse_held_out(annotations, content)
     people: dict[int, list[Person]] = defaultdict(list)
     for record in content["annotations"]:
         people[record["image_id"]].append(_person(record, annotations, limits))
@@ -113,6 +115,22 @@ def load_clip(annotations: Path, clips: Path, limits: TeacherLimits) -> list[Lab
         )
         for record in content["frames"]
     ]
+
+
+def is_held_out(path: Path) -> bool:
+    """Whether a relative path of labels names a split that is kept for measuring."""
+    return any(HELD_OUT.search(part.lower()) for part in (*path.parts[:-1], path.stem))
+
+
+def _refuse_held_out(annotations: Path, content: dict[str, Any]) -> None:
+    if is_held_out(Path(annotations.name)):
+        raise ConfigError(f"{annotations}: a val split must not be trained on")
+    for record in content["images"]:
+        if is_held_out(Path(record["file_name"]).parent / "_"):
+            raise ConfigError(
+                f"labels {annotations}: image {record.get('id')}: {record['file_name']} is of a "
+                "val split, which must not be trained on"
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:

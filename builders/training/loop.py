@@ -1,182 +1,176 @@
-"""The training loop: seeded, resumable, bf16 on CPU, with averaged weights and curves."""
+"""The training loop of every network: seeded, resumable, averaged weights, one or many devices."""
 
-import copy
-import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import Generator, Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from builders.networks.bottom_up import CompactBottomUp
-from builders.training.curves import draw_curves
-from builders.training.dataset import Example, Examples, TrainingSet
-from builders.training.losses import bottom_up_loss
+from builders.training.history import Entry, History
+from builders.training.processes import ALONE, Rank
+from builders.training.rates import set_rates
 from builders.training.recipe import Recipe
+from builders.training.rows import batches
+from builders.training.state import CHECKPOINT, TrainingState, average, new_state
+from builders.training.task import Losses, TrainingTask
+from stream.errors import ConfigError
 
-Evaluate = Callable[[CompactBottomUp], dict[str, float]]
-"""Accuracy of the averaged network, by metric name."""
-
-
-@dataclass(slots=True)
-class TrainingState:
-    """What a checkpoint holds; owned by `train`."""
-
-    network: CompactBottomUp
-    averaged: CompactBottomUp
-    optimizer: torch.optim.Optimizer
-    step: int
-    history: list[dict[str, float]]
-
-    def save(self, path: Path) -> None:
-        """Writes the checkpoint; a half-written one never replaces a whole one."""
-        partial = path.with_suffix(".partial")
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "averaged": self.averaged.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "history": self.history,
-            },
-            partial,
-        )
-        partial.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Continues where `path` was saved."""
-        saved = torch.load(path, weights_only=True)
-        self.network.load_state_dict(saved["network"])
-        self.averaged.load_state_dict(saved["averaged"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.step, self.history = saved["step"], saved["history"]
+CPU = torch.device("cpu")
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
-def new_state(recipe: Recipe, network: CompactBottomUp) -> TrainingState:
-    """A fresh run: new heads and what came with start weights learn at their own rates.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run computes and writes."""
 
-    The early trunk does not learn at all.
+    folder: Path
+    device: torch.device = CPU
+    rank: Rank = ALONE
+
+
+def train(recipe: Recipe, task: TrainingTask, place: Place) -> TrainingState:
+    """Trains until the recipe's last step; continues where the folder's checkpoint stopped.
+
+    Raises:
+        ConfigError: if labels are wrong, the checkpoint is another recipe's, or the loss diverges.
     """
-    early = {id(parameter) for parameter in network.trunk.early_parameters()}
-    for parameter in network.trunk.early_parameters():
-        parameter.requires_grad_(False)  # noqa: FBT003 - torch's signature
-    started = [*network.trunk.parameters(), *network.first.parameters()]
-    trunk = [parameter for parameter in started if id(parameter) not in early]
-    inside = {id(parameter) for parameter in started}
-    heads = [parameter for parameter in network.parameters() if id(parameter) not in inside]
-    groups: list[dict[str, Any]] = [
-        {"params": heads, "lr": recipe.head_rate, "top": recipe.head_rate, "start": 0}
-    ]
-    for parameter in trunk:
-        top = recipe.trunk_rate * _root_mean_square(parameter)
-        groups.append({"params": [parameter], "lr": 0.0, "top": top, "start": recipe.head_steps})
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = copy.deepcopy(network).eval()
-    return TrainingState(network, averaged, torch.optim.Adam(groups), 0, [])
+    if recipe.precision == "fp16" and place.device.type != "cuda":
+        raise ConfigError("precision fp16 needs --device cuda; use bf16 on a CPU")
+    state = new_state(recipe, task, place.device)
+    checkpoint = place.folder / CHECKPOINT
+    if checkpoint.exists():
+        state.load(checkpoint, recipe)
+    _Run(recipe, task, place, state).go()
+    return state
 
 
-def train(
-    recipe: Recipe,
-    sets: Sequence[TrainingSet],
-    state: TrainingState,
-    folder: Path,
-    evaluate: Evaluate,
-) -> None:
-    """Trains until the recipe's last step; checkpoints and curves go to `folder`."""
-    by_name = {item.name: item.pictures for item in sets}
-    pasted = [picture for name in recipe.pasted for picture in by_name[name]]
-    drawn = [item for item in sets if item.share > 0]
-    examples = Examples(
-        drawn, pasted, recipe.augment, recipe.targets, recipe.seed * 1_000_003 + state.step
-    )
-    loader = DataLoader(examples, recipe.batch, num_workers=recipe.workers)
-    with _progress() as progress:
-        bar = progress.add_task(recipe.name, total=recipe.steps, completed=state.step, loss=0.0)
-        for batch in islice(_endless(loader), recipe.steps - state.step):
-            losses = train_step(recipe, state, batch)
-            state.history.append({"step": state.step, **losses})
-            progress.update(bar, completed=state.step, loss=losses["loss"])
-            _milestones(recipe, state, folder, evaluate)
+class _Run:
+    """A run in progress."""
+
+    def __init__(
+        self, recipe: Recipe, task: TrainingTask, place: Place, state: TrainingState
+    ) -> None:
+        self.recipe, self.task, self.place, self.state = recipe, task, place, state
+        self.losses = LossModule(state.network, task)
+        self.called: Callable[..., Losses] = self.losses
+        self.learning: frozenset[str] = frozenset()
+
+    def go(self) -> None:
+        """All steps that are left."""
+        state, recipe, leads = self.state, self.recipe, self.place.rank.leads
+        history = History(self.place.folder, state.step) if leads else None
+        loader = batches(self.task, recipe, self.place.rank, state.step)
+        with _progress(leads) as progress:
+            bar = progress.add_task(recipe.name, total=recipe.steps, completed=state.step, loss=0.0)
+            for batch in loader:
+                entry = self.step(batch)
+                progress.update(bar, completed=state.step, loss=entry["loss"])
+                if history is not None:
+                    self.record(history, entry)
+        if history is not None:
+            history.close()
+
+    def step(self, batch: Any) -> Entry:
+        """One optimiser step and one step of the averaged weights."""
+        state, recipe = self.state, self.recipe
+        state.network.train()
+        set_rates(recipe, state.optimizer.param_groups, state.step)
+        random = self._random()
+        self._wrap()
+        with torch.autocast(
+            self.place.device.type, DTYPES[recipe.precision], enabled=recipe.precision != "fp32"
+        ):
+            total, parts = self.called(moved(batch, self.place.device), random)
+        state.optimizer.zero_grad()
+        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        self._descend()
+        state.step += 1
+        average(state, recipe.ema_decay)
+        values = {"loss": total, **parts}
+        return self._checked({name: value.item() for name, value in values.items()})
+
+    def _descend(self) -> None:
+        state, limit = self.state, self.recipe.optimizer.clip_norm
+        state.scaler.unscale_(state.optimizer)
+        if limit is not None:
+            groups = state.optimizer.param_groups
+            parameters = [p for group in groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, limit)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+
+    def record(self, history: History, entry: Entry) -> None:
+        """Measures, saves and draws when it is time."""
+        recipe, step = self.recipe, self.state.step
+        last = step == recipe.steps
+        if last or step % recipe.evaluate_every == 0:
+            self.state.averaged.eval()
+            entry |= self.task.validate(self.state.averaged)
+        history.add(entry)
+        if last or step % recipe.checkpoint_every == 0:
+            self.state.save(self.place.folder / CHECKPOINT, recipe)
+            history.write(recipe.name)
+
+    def _random(self) -> Generator:
+        """Random numbers of this step and process; torch's own are set alike (dropout)."""
+        key = (self.recipe.seed, self.state.step, self.place.rank.index)
+        seed = int(np.random.SeedSequence(key).generate_state(1)[0])
+        torch.manual_seed(seed)
+        return Generator(self.place.device).manual_seed(seed)
+
+    def _wrap(self) -> None:
+        """Joins the gradients of all processes; anew when other parameters begin to learn."""
+        if self.place.rank.count == 1:
+            return
+        named = self.state.network.named_parameters()
+        learning = frozenset(name for name, parameter in named if parameter.requires_grad)
+        if learning != self.learning:
+            self.learning = learning
+            self.called = DistributedDataParallel(self.losses, find_unused_parameters=True)
+
+    def _checked(self, losses: dict[str, float]) -> Entry:
+        if not np.isfinite(losses["loss"]):
+            raise ConfigError(
+                f"run {self.place.folder}: the loss is {losses['loss']} at step "
+                f"{self.state.step}; lower `rate`, or set `precision: fp32`"
+            )
+        return {"step": self.state.step, **losses}
 
 
-def train_step(recipe: Recipe, state: TrainingState, batch: Example) -> dict[str, float]:
-    """One optimiser step and one step of the averaged weights."""
-    state.network.train()
-    set_rates(recipe, state)
-    pixels, *targets = batch
-    with torch.autocast("cpu", torch.bfloat16):
-        maps = state.network(normalised(pixels))
-    heat, heat_weight, offset, offset_weight = targets
-    total, parts = bottom_up_loss(maps, (heat, heat_weight, offset, offset_weight), recipe.loss)
-    state.optimizer.zero_grad()
-    total.backward()  # type: ignore[no-untyped-call]
-    parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
-    nn.utils.clip_grad_norm_(parameters, 1.0)
-    state.optimizer.step()
-    state.step += 1
-    average(state, min(recipe.ema_decay, (1 + state.step) / (10 + state.step)))
-    return {"loss": total.item(), **parts}
+class LossModule(nn.Module):
+    """A task's loss as a module: what DDP wraps, whatever the loss calls of the network."""
+
+    def __init__(self, network: nn.Module, task: TrainingTask) -> None:
+        super().__init__()
+        self.network, self._task = network, task
+
+    def forward(self, batch: Any, random: Generator) -> Losses:
+        """See `TrainingTask.loss`."""
+        return self._task.loss(self.network, batch, random)
 
 
-def _root_mean_square(parameter: nn.Parameter) -> float:
-    """Folded batch norms leave weights of very unequal size: each learns relative to its own."""
-    return float(parameter.detach().square().mean().sqrt().clamp(min=1e-4))
+def moved(batch: Any, device: torch.device) -> Any:
+    """A batch with all its tensors on the device."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return {name: moved(value, device) for name, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        return type(batch)(moved(value, device) for value in batch)
+    return batch
 
 
-def set_rates(recipe: Recipe, state: TrainingState) -> None:
-    """Warm-up, then half a cosine; each group joins at its `start`."""
-    cosine = 0.5 * (1 + math.cos(math.pi * state.step / recipe.steps)) + 0.01
-    for group in state.optimizer.param_groups:
-        since = state.step - group["start"]
-        warm = min(1.0, max(0.0, (since + 1) / recipe.warmup_steps))
-        group["lr"] = group["top"] * cosine * warm
-        for parameter in group["params"]:
-            parameter.requires_grad_(since >= 0)
-
-
-def normalised(pixels: Tensor) -> Tensor:
-    """(B, 3, S, S) uint8 to floats in [-1, 1], channels last."""
-    return (pixels.float() / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
-
-
-def average(state: TrainingState, decay: float) -> None:
-    """Exponential moving average of parameters; buffers are copied."""
-    with torch.no_grad():
-        own = dict(state.network.named_parameters())
-        for name, parameter in state.averaged.named_parameters():
-            parameter.lerp_(own[name], 1 - decay)
-        buffers = dict(state.network.named_buffers())
-        for name, buffer in state.averaged.named_buffers():
-            buffer.copy_(buffers[name])
-
-
-def _milestones(recipe: Recipe, state: TrainingState, folder: Path, evaluate: Evaluate) -> None:
-    last = state.step == recipe.steps
-    if last or state.step % recipe.evaluate_every == 0:
-        state.history[-1] |= evaluate(state.averaged)
-    if last or state.step % recipe.checkpoint_every == 0:
-        state.save(folder / "checkpoint.pt")
-        lines = (json.dumps(entry) + "\n" for entry in state.history)
-        (folder / "history.jsonl").write_text("".join(lines), encoding="utf-8")
-        draw_curves(state.history, folder / "curves.png", recipe.name)
-
-
-def _endless(loader: "DataLoader[Example]") -> Iterator[Example]:
-    while True:
-        yield from loader
-
-
-def _progress() -> Progress:
+def _progress(shown: bool) -> Progress:  # noqa: FBT001 - private
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.5f}"),
         TimeRemainingColumn(),
+        disable=not shown,
     )

@@ -20,7 +20,7 @@ class LossWeights:
 
 def bottom_up_loss(
     maps: BottomUpMaps, targets: tuple[Tensor, Tensor, Tensor, Tensor], weights: LossWeights
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Total loss, and its parts by name.
 
     Args:
@@ -37,4 +37,4 @@ def bottom_up_loss(
     positive = (offset_weight > 0).sum().clamp(min=1)
     offset_loss = (error * offset_weight).sum() / positive
     total = heat_loss + weights.offset * offset_loss
-    return total, {"heat": heat_loss.item(), "offset": offset_loss.item()}
+    return total, {"heat": heat_loss, "offset": offset_loss}

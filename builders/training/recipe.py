@@ -1,68 +1,81 @@
 """A training recipe: frozen, validated as a whole, stored beside every checkpoint."""
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, SerializeAsAny, ValidationError
+from pydantic_core import ErrorDetails
 
-from builders.training.augment import AugmentSettings
-from builders.training.labels import TeacherLimits
-from builders.training.losses import LossWeights
-from builders.training.targets import TargetSettings
+from builders.training.settings import Folders, Frozen
+from builders.training.task import TrainingTask
+from builders.training.task_table import TASKS
 from stream.errors import ConfigError
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+M = TypeVar("M", bound=Frozen)
 
 
-class SetRecipe(_Frozen):
-    """One labelled set; paths are relative to the data folder given on the command line."""
+class Warmup(Frozen):
+    """The first steps of every parameter group."""
 
-    name: str
-    kind: Literal["coco", "clip"]
-    annotations: Path
-    pictures: Path
-    share: float = Field(ge=0)
-    """Share of the examples that begin with one of its pictures; 0 = only pasted."""
-    background: float = Field(ge=0, le=1, default=1.0)
-    """How surely an unlabelled place is background."""
-    tiers: tuple[str, ...] = ()
-    """Licence tiers to take; empty = all."""
+    steps: int = Field(ge=0, default=0)
+    share: float = Field(ge=0, le=1, default=0.0)
+    """Of the rate at the first step; grows evenly from there."""
+    constant: bool = False
+    """The share holds until `steps`, then the full rate follows (SMPR)."""
 
 
-class Recipe(_Frozen):
+class Cosine(Frozen):
+    """Half a cosine from the full rate to `floor`, over all steps."""
+
+    kind: Literal["cosine"] = "cosine"
+    floor: float = Field(ge=0, default=0.01)
+    """Share that is added throughout."""
+
+
+class Milestones(Frozen):
+    """The rate times `factor` at each of some steps."""
+
+    kind: Literal["milestones"] = "milestones"
+    at: tuple[int, ...]
+    factor: float = Field(gt=0, le=1, default=0.1)
+
+
+class OptimizerSettings(Frozen):
+    """How a gradient becomes a step."""
+
+    kind: Literal["adam", "sgd"] = "adam"
+    momentum: float = Field(ge=0, lt=1, default=0.9)
+    """Of sgd."""
+    weight_decay: float = Field(ge=0, default=0.0)
+    clip_norm: float | None = Field(gt=0, default=1.0)
+    """Largest norm of the whole gradient; null for none."""
+
+
+class Recipe(Frozen):
     """All that determines a run: the same recipe and seed give the same loss curve."""
 
     name: str
-    network: Literal["compact_bottom_up"]
-    guide_channels: int = 32
-    regression_channels: int = 64
-    start_weights: Path | None = None
-    """MoveNet MultiPose graph for the trunk, relative to the data folder."""
-    seed: int = 0
+    network: str
+    """Which task trains it; `task` holds the settings of that one."""
+    seed: int = Field(ge=0, default=0)
     steps: int = Field(gt=0)
     batch: int = Field(gt=0)
-    head_steps: int = 0
-    """Steps at the beginning in which the trunk stands still."""
-    warmup_steps: int = 100
-    head_rate: float = 1e-3
-    trunk_rate: float = 2e-4
-    """Of what came with start weights, relative to the root mean square of each tensor."""
-    ema_decay: float = 0.998
-    checkpoint_every: int = 250
-    evaluate_every: int = 1000
-    workers: int = 1
-    sets: tuple[SetRecipe, ...]
-    pasted: tuple[str, ...] = ()
-    """Names of sets whose people are pasted into other pictures."""
-    validation: tuple[str, ...] = ()
-    """Labelled sets whose `val` split gives the accuracy curve."""
-    teacher: TeacherLimits = TeacherLimits()
-    augment: AugmentSettings = AugmentSettings()
-    targets: TargetSettings = TargetSettings()
-    loss: LossWeights = LossWeights()
+    """Examples of a step in each process."""
+    rate: float = Field(gt=0)
+    schedule: Cosine | Milestones = Field(default=Cosine(), discriminator="kind")
+    warmup: Warmup = Warmup()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    """Of the forward pass; fp16 (CUDA only) scales the loss."""
+    ema_decay: float = Field(ge=0, lt=1, default=0.998)
+    """Of the averaged weights, which are what is measured; 0 = the last weights."""
+    checkpoint_every: int = Field(gt=0, default=250)
+    evaluate_every: int = Field(gt=0, default=1000)
+    workers: int = Field(ge=0, default=1)
+    """Loader processes; the examples do not depend on their number."""
+    task: SerializeAsAny[Frozen]
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -72,8 +85,90 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: with all faults of the file at once.
     """
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"recipe {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValidationError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"recipe {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"recipe {path}: expected keys and values, got {content!r}")
+    return parse_recipe(content, f"recipe {path}")
+
+
+def parse_recipe(content: dict[str, Any], title: str) -> Recipe:
+    """Checks the content of a recipe.
+
+    Args:
+        content: as read.
+        title: begins the message of an error.
+
+    Raises:
+        ConfigError: with all faults at once.
+    """
+    faults: list[str] = []
+    section: Any = Frozen()
+    entry = TASKS.get(str(content.get("network")))
+    if entry is None:
+        names = ", ".join(sorted(TASKS))
+        faults.append(f"network: {content.get('network')!r} is not among {names}")
+    else:
+        section = _checked(entry.settings, content.get("task", {}), ("task",), faults) or section
+    recipe = _checked(Recipe, {**content, "task": section}, (), faults)
+    if faults or recipe is None:
+        raise ConfigError(f"{title}: " + "; ".join(faults))
+    return recipe
+
+
+def make_task(recipe: Recipe, folders: Folders) -> TrainingTask:
+    """The task of a recipe; reads nothing yet."""
+    return TASKS[recipe.network].make(recipe.task, folders)
+
+
+def _checked(model: type[M], content: Any, place: tuple[str, ...], faults: list[str]) -> M | None:
+    """The model, or None and one line in `faults` for each fault."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        schema = model.model_json_schema()
+        faults += [_fault(each, schema, place) for each in error.errors()]
+        return None
+
+
+def _fault(error: ErrorDetails, schema: dict[str, Any], place: tuple[str, ...]) -> str:
+    where = ".".join(str(part) for part in (*place, *error["loc"])) or "recipe"
+    if error["type"] not in {"extra_forbidden", "unexpected_keyword_argument"}:
+        message = error["msg"].removeprefix("Value error, ")
+        given = error["input"]
+        shown = "" if isinstance(given, dict | list | Frozen) else f", got {given!r}"
+        return f"{where}: {message}{shown}"
+    near = get_close_matches(str(error["loc"][-1]), _names_at(schema, error["loc"][:-1]), n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{where}: no such setting{meant}"
+
+
+def _names_at(schema: dict[str, Any], location: tuple[int | str, ...]) -> list[str]:
+    """Names of the settings of the section at a location of a JSON schema."""
+    nodes = [schema]
+    for part in location:
+        nodes = [child for node in _whole(nodes, schema) for child in _children(node, part)]
+    return [name for node in _whole(nodes, schema) for name in node.get("properties", ())]
+
+
+def _whole(nodes: list[dict[str, Any]], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The nodes with references and alternatives followed."""
+    found: list[dict[str, Any]] = []
+    for node in nodes:
+        if "$ref" in node:
+            found += _whole([schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]], schema)
+        choices = [*node.get("anyOf", ()), *node.get("oneOf", ())]
+        found += [node, *_whole(choices, schema)]
+    return found
+
+
+def _children(node: dict[str, Any], part: int | str) -> list[dict[str, Any]]:
+    if isinstance(part, int):
+        return [node["items"]] if "items" in node else list(node.get("prefixItems", ()))
+    if part in node.get("properties", {}):
+        return [node["properties"][part]]
+    # The name of an alternative is part of pydantic's location, not of the schema.
+    return [node] if "properties" in node else []

@@ -10,36 +10,36 @@ import cv2
 
 from builders.training.dataset import TrainingSet
 from builders.training.labels import LabelledPicture, load_clip, load_coco
-from builders.training.recipe import Recipe, SetRecipe
+from builders.training.settings import DataSettings, Folders, SetRecipe
 from stream.clock import SystemClock
 from stream.ingest.open_source import open_source
 from stream.picture import to_rgb
 
 
-def load_sets(recipe: Recipe, data: Path, scratch: Path) -> list[TrainingSet]:
-    """All sets of a recipe; frames of clips are decoded once into `scratch`.
+def load_sets(settings: DataSettings, folders: Folders) -> list[TrainingSet]:
+    """All sets of a task; frames of clips are decoded once into the run's folder.
 
     Raises:
         ConfigError: naming the file and record that is wrong.
     """
     sets = []
-    for item in recipe.sets:
-        pictures = _load(item, recipe, data)
+    for item in settings.sets:
+        pictures = _load(item, settings, folders.data)
         if item.kind == "clip":
-            pictures = extract_frames(pictures, scratch)
+            pictures = extract_frames(pictures, folders.run / "frames")
         sets.append(TrainingSet(item.name, item.share, pictures))
     return sets
 
 
-def _load(item: SetRecipe, recipe: Recipe, data: Path) -> list[LabelledPicture]:
+def _load(item: SetRecipe, settings: DataSettings, data: Path) -> list[LabelledPicture]:
     annotations, pictures = data / item.annotations, data / item.pictures
     if item.kind == "clip":
-        return load_clip(annotations, pictures, recipe.teacher)
+        return load_clip(annotations, pictures, settings.teacher)
     return load_coco(
         annotations,
         pictures,
         background=item.background,
-        limits=recipe.teacher,
+        limits=settings.teacher,
         tiers=frozenset(item.tiers),
     )
 

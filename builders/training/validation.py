@@ -32,14 +32,15 @@ def torch_predictor(
 ) -> Predict:
     """A predictor that runs `network` in fp32 torch on the canvas that suits a picture best."""
     graph = BottomUpGraph(network, settings).eval()
+    device = next(network.parameters()).device
 
     def predict(rgb: Rgb) -> People:
         picture = picture_from_rgb(rgb)
         size = (picture.width, picture.height)
         place = letterbox(*size, *best_canvas(*size, canvases))
         with torch.no_grad():
-            outputs = graph(torch.from_numpy(to_canvas(picture, place))[None])
-        keypoints, scores = (output.numpy() for output in outputs)
+            outputs = graph(torch.from_numpy(to_canvas(picture, place))[None].to(device))
+        keypoints, scores = (output.cpu().numpy() for output in outputs)
         kept = suppress_doubles(keypoints, scores, thresholds, COCO_17.sigmas)[0]
         people = keypoints[0, kept].copy()
         people[..., :2] = place.to_source(people[..., :2])

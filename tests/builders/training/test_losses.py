@@ -28,8 +28,8 @@ def test_loss_equals_the_worked_sum_in_float64() -> None:
     beta = 1 / 9
     smooth = np.where(error < beta, 0.5 * error**2 / beta, error - 0.5 * beta)
     expected_offset = (smooth * offset_weight).sum() / (offset_weight > 0).sum()
-    assert parts["heat"] == pytest.approx(expected_heat, rel=1e-5)
-    assert parts["offset"] == pytest.approx(expected_offset, rel=1e-5)
+    assert parts["heat"].item() == pytest.approx(expected_heat, rel=1e-5)
+    assert parts["offset"].item() == pytest.approx(expected_offset, rel=1e-5)
     assert total.item() == pytest.approx(expected_heat + 0.03 * expected_offset, rel=1e-5)
 
 

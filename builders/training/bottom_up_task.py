@@ -1,0 +1,115 @@
+"""Trains the compact bottom-up network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from builders.networks.bottom_up import CompactBottomUp
+from builders.networks.mobilenet_fpn import load_movenet, load_movenet_heads
+from builders.training.augment import AugmentSettings, View
+from builders.training.dataset import Views
+from builders.training.losses import LossWeights, bottom_up_loss
+from builders.training.pixels import movenet_pixels, pixel_tensor
+from builders.training.sets import load_sets
+from builders.training.settings import DataSettings, Folders, StartSettings
+from builders.training.targets import TargetSettings, make_targets
+from builders.training.task import Losses, ParameterGroup, TrainingTask, started_groups
+from builders.training.validation import validate
+
+Example = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+"""pixels (3, S, S) uint8, heat, heat weight, offset, offset weight."""
+
+
+class BottomUpSettings(DataSettings, StartSettings):
+    """The recipe's `task` section."""
+
+    guide_channels: int = 32
+    regression_channels: int = 64
+    start_weights: Path | None = None
+    """MoveNet MultiPose graph for trunk and first maps, relative to the data folder."""
+    pasted: tuple[str, ...] = ()
+    """Names of sets whose people are pasted into other pictures."""
+    augment: AugmentSettings = AugmentSettings()
+    targets: TargetSettings = TargetSettings()
+    loss: LossWeights = LossWeights()
+
+
+class BottomUpTask(TrainingTask):
+    """See `TrainingTask`."""
+
+    def __init__(self, settings: BottomUpSettings, folders: Folders) -> None:
+        self._settings, self._folders = settings, folders
+
+    def build(self) -> CompactBottomUp:
+        """Trunk and first maps from MoveNet MultiPose, if the recipe names its graph."""
+        network = CompactBottomUp(self._settings.guide_channels, self._settings.regression_channels)
+        if self._settings.start_weights is not None:
+            graph = self._folders.data / self._settings.start_weights
+            load_movenet(network.trunk, graph)
+            load_movenet_heads(network.first, graph)
+        return network
+
+    def groups(self, network: nn.Module, rate: float) -> Sequence[ParameterGroup]:
+        """New heads and what came with start weights at rates of their own; the early trunk never.
+
+        See `TrainingTask.groups`.
+        """
+        own = cast(CompactBottomUp, network)
+        started = [*own.trunk.parameters(), *own.first.parameters()]
+        rates = (rate, self._settings.trunk_rate)
+        still = own.trunk.early_parameters()
+        return started_groups(own, started, still, rates, self._settings.head_steps)
+
+    def examples(self) -> "BottomUpExamples":
+        """See `TrainingTask.examples`."""
+        settings = self._settings
+        sets = load_sets(settings, self._folders)
+        views = Views(sets, settings.pasted, settings.augment)
+        return BottomUpExamples(views, settings.targets)
+
+    def loss(
+        self,
+        network: nn.Module,
+        batch: Example,
+        random: Generator,
+    ) -> Losses:
+        """See `TrainingTask.loss`."""
+        pixels, heat, heat_weight, offset, offset_weight = batch
+        maps = network(movenet_pixels(pixels))
+        targets = (heat, heat_weight, offset, offset_weight)
+        return bottom_up_loss(maps, targets, self._settings.loss)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """AP and AR of the sets' val split, decoded as the shipped model is."""
+        own = cast(CompactBottomUp, network)
+        return validate(own, self._folders.data, self._settings.validation)
+
+
+class BottomUpExamples:
+    """Views with their targets.
+
+    Args:
+        views: of the training sets.
+        targets: sizes of the targets.
+    """
+
+    def __init__(self, views: Views, targets: TargetSettings) -> None:
+        self._views, self._targets = views, targets
+
+    def draw(self, rng: np.random.Generator) -> Example:
+        """One example."""
+        return self.example(self._views.draw(rng))
+
+    def example(self, view: View) -> Example:
+        """What is learnt from a view."""
+        cells = view.pixels.shape[0] // self._targets.stride
+        background = cv2.resize(view.background, (cells, cells), interpolation=cv2.INTER_AREA)
+        made = make_targets(view.people, np.asarray(background, np.float32), self._targets)
+        arrays = (made.heat, made.heat_weight, made.offset, made.offset_weight)
+        heat, heat_weight, offset, offset_weight = (torch.from_numpy(array) for array in arrays)
+        return pixel_tensor(view.pixels), heat, heat_weight, offset, offset_weight

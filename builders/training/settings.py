@@ -1,0 +1,64 @@
+"""What the settings sections of all tasks are made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from builders.training.labels import TeacherLimits, is_held_out
+
+
+class Frozen(BaseModel):
+    """A settings section: unknown keys are refused, nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a run reads and writes."""
+
+    data: Path
+    """What the recipe's paths are relative to."""
+    run: Path
+    """Checkpoints, curves, and frames of clips."""
+
+
+class SetRecipe(Frozen):
+    """One labelled set; paths are relative to the data folder given on the command line."""
+
+    name: str
+    kind: Literal["coco", "clip"]
+    annotations: Path
+    pictures: Path
+    share: float = Field(ge=0)
+    """Share of the examples that begin with one of its pictures; 0 = only pasted."""
+    background: float = Field(ge=0, le=1, default=1.0)
+    """How surely an unlabelled place is background."""
+    tiers: tuple[str, ...] = ()
+    """Licence tiers to take; empty = all."""
+
+    @model_validator(mode="after")
+    def _is_no_validation_split(self) -> Self:
+        if is_held_out(self.annotations):
+            raise ValueError(f"{self.annotations}: a val split must not be trained on")
+        return self
+
+
+class DataSettings(Frozen):
+    """Labelled pictures to learn from and to measure on."""
+
+    sets: tuple[SetRecipe, ...] = Field(min_length=1)
+    validation: tuple[str, ...] = ()
+    """Labelled sets whose `val` split gives the accuracy curve."""
+    teacher: TeacherLimits = TeacherLimits()
+
+
+class StartSettings(Frozen):
+    """How a network learns that partly starts from trained weights."""
+
+    head_steps: int = Field(ge=0, default=0)
+    """Steps at the beginning in which what came with start weights stands still."""
+    trunk_rate: float = Field(gt=0, default=2e-4)
+    """Of what came with start weights, relative to the root mean square of each tensor."""
