@@ -73,7 +73,7 @@ def test_a_killed_process_loses_only_what_it_had_not_yet_stored_and_doubles_noth
         assert isinstance(one, ResultLine), "no gap: nothing that was stored is missing"
         by_epoch[one.epoch].append(one.frame)
     assert list(by_epoch) == sorted(by_epoch)
-    for epoch, frames in by_epoch.items():
+    for epoch, least in settled.items():
+        frames = by_epoch[epoch]
         assert frames == list(range(len(frames))), f"epoch {epoch}"
-        assert len(frames) >= settled[epoch], f"epoch {epoch}"
-    assert set(by_epoch) == set(settled)
+        assert len(frames) >= least, f"epoch {epoch}: what was acked or stored must arrive"
