@@ -45,13 +45,22 @@ DETECTOR_OUTPUTS = (
 )
 """M candidates, doubles among them: (B, M, 4) left, top, right, bottom edges in canvas pixels."""
 
-StageName = Literal["one_pass", "detector"]
+CROPS = TensorSpec(name="crops", dtype="uint8", shape=(None, None, None, 3))
+"""RGB pictures (N, h, w, 3), one person in the middle of each."""
+CROP_POSES = TensorSpec(name="poses", dtype="float32", shape=(None, 17, 3))
+"""(N, 17, 3) x, y in crop pixels and confidence of the poses to refine."""
+CROP_OUTPUTS = (TensorSpec(name="keypoints", dtype="float32", shape=(None, 17, 3)),)
+"""(N, 17, 3) x, y in crop pixels, confidence."""
+
+StageName = Literal["one_pass", "detector", "top_down", "refiner"]
 Contract = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 
 CONTRACTS: MappingProxyType[StageName, Contract] = MappingProxyType(
     {
         "one_pass": (CANVAS_INPUTS, ONE_PASS_OUTPUTS),
         "detector": (CANVAS_INPUTS, DETECTOR_OUTPUTS),
+        "top_down": ((CROPS,), CROP_OUTPUTS),
+        "refiner": ((CROPS, CROP_POSES), CROP_OUTPUTS),
     }
 )
 """Inputs and outputs that the graph of each stage must have."""
@@ -71,9 +80,15 @@ class Thresholds(_Frozen):
 
 
 SUPPRESSIONS: MappingProxyType[StageName, tuple[str, ...]] = MappingProxyType(
-    {"one_pass": ("nms_oks", "soft_nms_iou"), "detector": ("nms_iou",)}
+    {
+        "one_pass": ("nms_oks", "soft_nms_iou"),
+        "detector": ("nms_iou",),
+        "top_down": (),
+        "refiner": (),
+    }
 )
-"""The threshold that names the suppression of doubles: exactly one of these for each stage."""
+"""The threshold that names the suppression of doubles: exactly one of these for each stage that
+makes any."""
 
 
 class AgreementLimits(_Frozen):
@@ -101,7 +116,10 @@ class Manifest(_Frozen):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     canvases: tuple[tuple[int, int], ...] = Field(min_length=1)
-    """(width, height) sizes the graph may be compiled for; the source's shape picks one."""
+    """(width, height) sizes the graph may be compiled for; the source's shape picks one. Of a model
+    that takes crops: the sizes of the crop, the first is the one it was trained for."""
+    crop_padding: float = Field(default=1.25, ge=1)
+    """How much larger than the person's box a crop is (after growing to the crop's aspect)."""
     thresholds: Thresholds
     agreement_limits: AgreementLimits = AgreementLimits()
     onnx_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -132,9 +150,9 @@ class Manifest(_Frozen):
         every = {name for names in SUPPRESSIONS.values() for name in names}
         given = {name for name in every if getattr(self.thresholds, name) is not None}
         wanted = SUPPRESSIONS[self.stage]
-        if len(given) != 1 or not given <= set(wanted):
+        if len(given) != min(1, len(wanted)) or not given <= set(wanted):
             raise ValueError(
-                f"thresholds of {self.stage}: expected one of {', '.join(wanted)}, "
+                f"thresholds of {self.stage}: expected one of {', '.join(wanted) or 'none'}, "
                 f"got {', '.join(sorted(given)) or 'none'}"
             )
         return self

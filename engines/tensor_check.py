@@ -8,7 +8,7 @@ from stream.errors import EngineError
 
 
 def fixed_inputs(manifest: Manifest, canvas: tuple[int, int]) -> tuple[TensorSpec, ...]:
-    """The model's inputs for one canvas (width, height); only the batch stays dynamic.
+    """The model's inputs for one canvas or crop (width, height); only the batch stays dynamic.
 
     Raises:
         EngineError: if the model has no such canvas.
@@ -21,6 +21,8 @@ def fixed_inputs(manifest: Manifest, canvas: tuple[int, int]) -> tuple[TensorSpe
     width, height = canvas
     return tuple(
         spec.model_copy(update={"shape": (spec.shape[0], height, width, *spec.shape[3:])})
+        if spec.dtype == "uint8"  # pixels; the poses of a refiner have no sides
+        else spec
         for spec in manifest.inputs
     )
 

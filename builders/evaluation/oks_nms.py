@@ -7,7 +7,7 @@ the padded crop box (scale * 200), keypoint confidences are not used.
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.skeleton import COCO_17
+from stream.skeleton import COCO_17, Skeleton
 
 Array = NDArray[np.float64]
 
@@ -15,14 +15,15 @@ THRESHOLD = 0.9
 SOFT_PEOPLE = 20
 
 
-def pose_similarities(keypoints_px: Array, areas_px2: Array) -> Array:
+def pose_similarities(keypoints_px: Array, areas_px2: Array, skeleton: Skeleton = COCO_17) -> Array:
     """(N, N) OKS of all pairs over all joints, with the mean of both areas as the scale.
 
     Args:
-        keypoints_px: (N, 17, 2).
+        keypoints_px: (N, J, 2).
         areas_px2: (N,).
+        skeleton: of the poses.
     """
-    variance = (2 * COCO_17.sigmas.astype(np.float64)) ** 2
+    variance = (2 * skeleton.sigmas.astype(np.float64)) ** 2
     scale = (areas_px2[:, None] + areas_px2[None]) / 2 + np.spacing(1)
     distance = ((keypoints_px[:, None] - keypoints_px[None]) ** 2).sum(-1)
     similarity: Array = np.exp(-distance / (2 * variance * scale[..., None])).mean(-1)

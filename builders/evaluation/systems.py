@@ -12,6 +12,7 @@ from builders.evaluation.coco_eval import PredictShown
 from builders.evaluation.flip_test import with_flip_test
 from builders.evaluation.labels import Labels
 from builders.evaluation.people import Boxes, Rgb, predict_with, shown_frame
+from builders.evaluation.top_down import CropModel, predict_in_boxes, predict_refined
 from engines.artefact import Artefact
 from engines.canvas_stage import Canvas
 from engines.detector import Detector
@@ -26,6 +27,15 @@ from stream.skeleton import SKELETONS
 
 AP_MIN_SCORE = 0.02
 """Average precision wants the weak people too."""
+
+CASCADES = (
+    ("one_pass",),
+    ("one_pass", "refiner"),
+    ("detector",),
+    ("detector", "top_down"),
+    ("detector", "top_down", "refiner"),
+)
+"""Stages that go together; boxes from the labels or a file stand for the detector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +62,9 @@ class SystemChoice:
     """What a user wants evaluated."""
 
     models: tuple[str, ...]
-    """Names or folders, in the order of the cascade; the first may be `truth`."""
+    """Names or folders, in the order of the cascade."""
     boxes: str | None = None
-    """`truth`, a file of COCO results, or a detector: instead of the first of a cascade."""
+    """`truth`, a file of COCO results, or a detector: in front of the cascade."""
     flip: bool = False
     engine: EngineChoice = EngineChoice()
 
@@ -64,8 +74,6 @@ class OpenSystem:
     """Something that can be shown pictures; exactly one of `people` and `boxes` is there."""
 
     name: str
-    min_score: float
-    """From which score the model itself calls something a person."""
     people: PredictShown | None
     boxes: BoxesOf | None
     specs: Callable[[], tuple[EngineSpec, ...]]
@@ -105,57 +113,25 @@ def open_system(choice: SystemChoice, labels: Labels) -> Iterator[OpenSystem]:
         ConfigError: if the models do not go together, or do not suit the labels.
         EngineError: if an engine cannot be opened.
     """
-    artefacts = [find_model(name) for name in choice.models]
+    given = given_boxes(choice.boxes, labels)
+    detectors = () if given or choice.boxes is None else (choice.boxes,)
+    artefacts = [find_model(name) for name in (*detectors, *choice.models)]
+    _require_cascade(artefacts, choice, labels)
     with ExitStack() as close_last:
-        stages = [artefact.manifest.stage for artefact in artefacts]
-        if stages == ["detector"] and choice.boxes is None:
-            yield _open_detector(artefacts[0], choice, labels, close_last)
-        elif stages == ["one_pass"] and choice.boxes is None:
-            yield _open_one_pass(artefacts[0], choice, labels, close_last)
-        else:
-            raise ConfigError(_misfit(choice, artefacts))
+        yield _Opener(choice, labels, close_last).open(artefacts, given)
 
 
-def _open_one_pass(
-    artefact: Artefact, choice: SystemChoice, labels: Labels, close_last: ExitStack
-) -> OpenSystem:
-    _require_skeleton(artefact, labels)
-    estimator = OnePassEstimator(
-        with_weak_people(artefact), choice.engine.opener(artefact), clock=SystemClock()
-    )
-    close_last.callback(estimator.close)
-    _prepare(estimator.prepare, labels)
-    predict = predict_with(estimator)
-    if choice.flip:
-        predict = with_flip_test(predict, labels.skeleton)
-    return OpenSystem(
-        name=artefact.manifest.name,
-        min_score=artefact.manifest.thresholds.min_score,
-        people=lambda _, rgb: predict(rgb),
-        boxes=None,
-        specs=lambda: estimator.engine_specs,
-    )
+def given_boxes(boxes: str | None, labels: Labels) -> BoxesOf | None:
+    """The labelled boxes or those of a file; None if `boxes` names a model or nothing.
 
-
-def _open_detector(
-    artefact: Artefact, choice: SystemChoice, labels: Labels, close_last: ExitStack
-) -> OpenSystem:
-    if choice.flip:
-        raise ConfigError(
-            f"model {artefact.manifest.name} is a detector; the flip test is for poses"
-        )
-    detector = Detector(
-        with_weak_people(artefact), choice.engine.opener(artefact), clock=SystemClock()
-    )
-    close_last.callback(detector.close)
-    _prepare(detector.prepare, labels)
-    return OpenSystem(
-        name=artefact.manifest.name,
-        min_score=artefact.manifest.thresholds.min_score,
-        people=None,
-        boxes=boxes_of_detector(detector),
-        specs=lambda: detector.engine_specs,
-    )
+    Raises:
+        ConfigError: if the file cannot be read; names the record that is wrong.
+    """
+    if boxes == TRUTH:
+        return boxes_of_truth(labels)
+    if boxes is not None and Path(boxes).suffix == ".json":
+        return boxes_of_file(Path(boxes), labels)
+    return None
 
 
 def boxes_of_detector(detector: Detector) -> BoxesOf:
@@ -170,15 +146,6 @@ def boxes_of_detector(detector: Detector) -> BoxesOf:
     return boxes_of
 
 
-def boxes_from(choice: str, labels: Labels) -> BoxesOf | None:
-    """The labelled boxes or those of a file; None if `choice` names a model."""
-    if choice == TRUTH:
-        return boxes_of_truth(labels)
-    if Path(choice).suffix == ".json":
-        return boxes_of_file(Path(choice), labels)
-    return None
-
-
 def with_weak_people(artefact: Artefact) -> Artefact:
     """The model with the low threshold of average precision."""
     thresholds = artefact.manifest.thresholds.model_copy(update={"min_score": AP_MIN_SCORE})
@@ -186,16 +153,87 @@ def with_weak_people(artefact: Artefact) -> Artefact:
     return Artefact(artefact.folder, manifest)
 
 
-def _prepare(prepare: Callable[[int, int], object], labels: Labels) -> None:
-    """Opens engines before the first picture: opening is no prediction."""
-    for width, height in {(p.get("width"), p.get("height")) for p in labels.pictures}:
-        if isinstance(width, int) and isinstance(height, int):
-            prepare(width, height)
+class _Opener:
+    """Opens the stages of one system and remembers their engines."""
+
+    def __init__(self, choice: SystemChoice, labels: Labels, close_last: ExitStack) -> None:
+        self._choice = choice
+        self._labels = labels
+        self._close_last = close_last
+        self._specs: list[Callable[[], tuple[EngineSpec, ...]]] = []
+
+    def open(self, artefacts: list[Artefact], given: BoxesOf | None) -> OpenSystem:
+        """Takes the artefacts in the order of the cascade."""
+        rest = list(artefacts)
+        boxes, people = given, None
+        if rest[0].manifest.stage == "detector":
+            boxes = self._detector(rest.pop(0))
+        elif rest[0].manifest.stage == "one_pass":
+            people = self._one_pass(rest.pop(0))
+        if boxes is not None and rest:
+            people = self._top_down(boxes, rest)
+        elif people is not None and rest:
+            people = predict_refined(people, self._crop_model(rest[0]))
+        return OpenSystem(
+            name=",".join(artefact.manifest.name for artefact in artefacts),
+            people=people,
+            boxes=boxes if people is None else None,
+            specs=lambda: tuple(spec for specs in self._specs for spec in specs()),
+        )
+
+    def _one_pass(self, artefact: Artefact) -> PredictShown:
+        opener = self._choice.engine.opener(artefact)
+        estimator = OnePassEstimator(with_weak_people(artefact), opener, clock=SystemClock())
+        self._close_last.callback(estimator.close)
+        self._prepare(estimator.prepare)
+        self._specs.append(lambda: estimator.engine_specs)
+        predict = predict_with(estimator)
+        if self._choice.flip:
+            predict = with_flip_test(predict, self._labels.skeleton)
+        return lambda _, rgb: predict(rgb)
+
+    def _detector(self, artefact: Artefact) -> BoxesOf:
+        opener = self._choice.engine.opener(artefact)
+        detector = Detector(with_weak_people(artefact), opener, clock=SystemClock())
+        self._close_last.callback(detector.close)
+        self._prepare(detector.prepare)
+        self._specs.append(lambda: detector.engine_specs)
+        return boxes_of_detector(detector)
+
+    def _top_down(self, boxes: BoxesOf, artefacts: list[Artefact]) -> PredictShown:
+        model, *refiners = [self._crop_model(artefact) for artefact in artefacts]
+        refiner = refiners[0] if refiners else None
+        return predict_in_boxes(boxes, model, refiner, flip=self._choice.flip)
+
+    def _crop_model(self, artefact: Artefact) -> CropModel:
+        engine = self._choice.engine.opener(artefact)(artefact.manifest.canvases[0])
+        self._close_last.callback(engine.close)
+        self._specs.append(lambda: (engine.spec,))
+        return CropModel(artefact.manifest, engine)
+
+    def _prepare(self, prepare: Callable[[int, int], object]) -> None:
+        """Opens engines before the first picture: opening is no prediction."""
+        for width, height in {(p.get("width"), p.get("height")) for p in self._labels.pictures}:
+            if isinstance(width, int) and isinstance(height, int):
+                prepare(width, height)
+
+
+def _require_cascade(artefacts: list[Artefact], choice: SystemChoice, labels: Labels) -> None:
+    stages = tuple(artefact.manifest.stage for artefact in artefacts)
+    given = choice.boxes == TRUTH or str(choice.boxes).endswith(".json")
+    if (("detector", *stages) if given else stages) not in CASCADES or (given and not stages):
+        raise ConfigError(_misfit(choice, artefacts))
+    if choice.flip and stages == ("detector",):
+        raise ConfigError(
+            f"model {artefacts[0].manifest.name} is a detector; the flip test is for poses"
+        )
+    for artefact in artefacts:
+        _require_skeleton(artefact, labels)
 
 
 def _require_skeleton(artefact: Artefact, labels: Labels) -> None:
     ours = SKELETONS[artefact.manifest.skeleton]
-    if ours is not labels.skeleton:
+    if ours is not labels.skeleton and artefact.manifest.stage != "detector":
         raise ConfigError(
             f"model {artefact.manifest.name} gives {len(ours.joints)} joints ({ours.name}), labels "
             f"{labels.source.annotations} have {len(labels.skeleton.joints)} "
@@ -206,7 +244,8 @@ def _require_skeleton(artefact: Artefact, labels: Labels) -> None:
 def _misfit(choice: SystemChoice, artefacts: list[Artefact]) -> str:
     models = ", ".join(f"{a.manifest.name} ({a.manifest.stage})" for a in artefacts)
     boxes = f" with boxes from {choice.boxes}" if choice.boxes else ""
+    cascades = "; ".join(" then ".join(stages) for stages in CASCADES)
     return (
-        f"cannot evaluate {models}{boxes}: expected a one-pass model, a detector, or boxes and a "
-        "top-down model, as in `truth,MODEL` or `DETECTOR,MODEL`"
+        f"cannot evaluate {models}{boxes}: expected {cascades}; `{TRUTH}` or --boxes may stand "
+        "for the detector in front of a top-down model"
     )

@@ -77,3 +77,29 @@ def test_a_manifest_that_breaks_the_contract_is_refused(
     rewrite_manifest(folder, **changes)
     with pytest.raises(ArtefactError, match=complaint):
         load_artefact(folder)
+
+
+CROPS = {"name": "crops", "dtype": "uint8", "shape": [None, None, None, 3]}
+POSES = {"name": "poses", "dtype": "float32", "shape": [None, 17, 3]}
+KEYPOINTS = POSES | {"name": "keypoints"}
+
+
+@pytest.mark.parametrize(("stage", "inputs"), [("top_down", [CROPS]), ("refiner", [CROPS, POSES])])
+def test_models_that_take_crops_keep_their_own_contract(
+    folder: Path, stage: str, inputs: list[dict[str, Any]]
+) -> None:
+    crop_model = {
+        "stage": stage,
+        "inputs": inputs,
+        "outputs": [KEYPOINTS],
+        "canvases": [[192, 256]],
+        "thresholds": {"min_score": 0.2},
+    }
+    rewrite_manifest(folder, **crop_model)
+    assert load_manifest(folder).crop_padding == 1.25
+    rewrite_manifest(folder, **(crop_model | {"inputs": inputs[:-1]}))
+    with pytest.raises(ArtefactError, match=f"{stage}: expected crops"):
+        load_manifest(folder)
+    rewrite_manifest(folder, **(crop_model | {"thresholds": {"min_score": 0.2, "nms_oks": 0.5}}))
+    with pytest.raises(ArtefactError, match=f"of {stage}: expected one of none, got nms_oks"):
+        load_manifest(folder)

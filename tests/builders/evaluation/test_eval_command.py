@@ -16,7 +16,8 @@ from engines.artefact import Artefact
 from stream.errors import ArtefactError, ConfigError, SourceError
 from tests.builders.evaluation.labelled import annotation, coco
 from tests.tiny_detector import REACH_X, REACH_Y, write_tiny_detector
-from tests.tiny_model import draw_people, pose_at
+from tests.tiny_model import OFFSETS_PX, draw_people, pose_at
+from tests.tiny_top_down import CROP, write_tiny_top_down
 
 FIGURES = [
     "AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL",
@@ -181,3 +182,58 @@ def test_a_detector_has_no_joints_to_tell_of(
     result = run(folder, tiny_detector.folder, option)
     assert isinstance(result.exception, ConfigError)
     assert "poses" in str(result.exception)
+
+
+@pytest.fixture(scope="module")
+def tiny_top_down(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
+    return write_tiny_top_down(tmp_path_factory.mktemp("models") / "tiny_top_down")
+
+
+@pytest.fixture
+def cropped(folder: Path) -> Path:
+    """The labels with boxes that are cropped at their own size, also as a file of results."""
+    content = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    results = []
+    for record, (x, y) in zip(content["annotations"], (HERE, THERE, THERE), strict=True):
+        record["bbox"] = [x - 38.4, y - 51.2, 76.8, 102.4]
+        results.append({"image_id": record["image_id"], "bbox": record["bbox"], "score": 0.9})
+    (folder / "labels.json").write_text(json.dumps(content), encoding="utf-8")
+    (folder / "boxes.json").write_text(json.dumps(results), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("boxes", ["truth,", "--boxes truth", "--boxes FILE"])
+def test_a_top_down_model_takes_its_boxes_from_the_truth_or_a_file(
+    cropped: Path, tiny_top_down: Artefact, boxes: str
+) -> None:
+    option = boxes.replace("FILE", str(cropped / "boxes.json")).split()
+    if boxes == "truth,":
+        figures = evaluated(cropped, f"truth,{tiny_top_down.folder}")
+    else:
+        figures = evaluated(cropped, tiny_top_down.folder, *option)
+    assert list(figures) == FIGURES
+    assert figures["AP"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("as_option", [True, False])
+def test_a_cascade_begins_with_a_detector_however_it_is_named(
+    folder: Path, tiny_detector: Artefact, tiny_top_down: Artefact, *, as_option: bool
+) -> None:
+    # The detector's boxes are smaller than the crop, so the pose shrinks by as much.
+    shrink = max(2 * REACH_X, 2 * REACH_Y * CROP[0] / CROP[1]) * 1.25 / CROP[0]
+    content = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    for record, (x, y) in zip(content["annotations"], (HERE, THERE, THERE), strict=True):
+        small = np.column_stack([OFFSETS_PX * shrink + np.array([x, y]), np.full(17, 2)])
+        record["keypoints"] = small.ravel().tolist()
+    (folder / "labels.json").write_text(json.dumps(content), encoding="utf-8")
+    if as_option:
+        figures = evaluated(folder, tiny_top_down.folder, "--boxes", tiny_detector.folder)
+    else:
+        figures = evaluated(folder, f"{tiny_detector.folder},{tiny_top_down.folder}")
+    assert figures["AP75"] == pytest.approx(1)
+
+
+def test_a_top_down_model_without_boxes_is_refused(cropped: Path, tiny_top_down: Artefact) -> None:
+    result = run(cropped, tiny_top_down.folder)
+    assert isinstance(result.exception, ConfigError)
+    assert "cannot evaluate tiny_top_down (top_down): expected" in str(result.exception)
