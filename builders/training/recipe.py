@@ -1,12 +1,12 @@
 """A training recipe: frozen, validated as a whole, stored beside every checkpoint."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, SerializeAsAny, ValidationError
-from pydantic_core import ErrorDetails
 
 from builders.training.settings import Folders, Frozen
 from builders.training.task import TrainingTask
@@ -134,7 +134,7 @@ def _checked(model: type[M], content: Any, place: tuple[str, ...], faults: list[
         return None
 
 
-def _fault(error: ErrorDetails, schema: dict[str, Any], place: tuple[str, ...]) -> str:
+def _fault(error: Mapping[str, Any], schema: dict[str, Any], place: tuple[str, ...]) -> str:
     where = ".".join(str(part) for part in (*place, *error["loc"])) or "recipe"
     if error["type"] not in {"extra_forbidden", "unexpected_keyword_argument"}:
         message = error["msg"].removeprefix("Value error, ")

@@ -20,7 +20,7 @@ EXAMPLES = "\n".join((
     "--device cuda",
 ))  # fmt: skip
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(name="train", epilog=EXAMPLES)

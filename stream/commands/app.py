@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from stream.commands.builder_commands import add_builder_commands
+
 DEFAULT_MODEL = "bottom_up"
 
 app = typer.Typer(
@@ -52,6 +54,11 @@ CAMERA_EXAMPLES = _examples(
     "[dim]# one that loses packets, stands still from second 10 to 13 and wants a login[/dim]",
     "posestream camera walk.mp4 --auth me:secret --fault drop:share=0.02 "
     "--fault stall:at=10,seconds=3",
+)
+CHECK_EXAMPLES = _examples(
+    "posestream check site.yaml",
+    "[dim]# on another machine than the daemon's[/dim]",
+    "posestream check site.yaml --without-secrets",
 )
 VERSION_EXAMPLES = _examples("posestream version")
 
@@ -293,9 +300,29 @@ def camera(  # noqa: PLR0913 - one parameter for each option: Typer reads the si
     raise typer.Exit(camera_command(files, fault or [], settings))
 
 
+@app.command(epilog=CHECK_EXAMPLES)
+def check(
+    file: Annotated[Path, typer.Argument(help="A site file (YAML).", metavar="SITE")],
+    *,
+    without_secrets: Annotated[
+        bool, typer.Option("--without-secrets", help="Do not look for the secrets it refers to.")
+    ] = False,
+) -> None:
+    """Tell everything that is wrong with a site file, with its line.
+
+    Exit code: 0 good, 2 wrong.
+    """
+    from stream.commands.check_site import check_command
+
+    raise typer.Exit(check_command(file, secrets=not without_secrets))
+
+
 @app.command(epilog=VERSION_EXAMPLES)
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as installed_version
 
     typer.echo(f"posestream {installed_version('posestream')}")
+
+
+add_builder_commands({(): app, ("models",): models_app})
