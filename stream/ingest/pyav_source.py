@@ -85,14 +85,19 @@ class PyavSource:
         self._reader.close()
 
     def _frame(self, decoded: VideoFrame) -> Frame:
-        pts = pts_of(decoded)
-        time = self._timeline.place(None if pts is None else pts - self._start)
+        pts, wall_seconds = pts_of(decoded), self._clock.wall()
+        time = self._timeline.place(
+            None if pts is None else pts - self._start, wall_seconds - self._clock.monotonic()
+        )
+        if time.jump is not None:
+            fields = {"epoch": time.epoch, "jump": time.jump.value}
+            log.warning("stream_epoch_began", extra={"stream": self._stream, **fields})
         return Frame(
             stream=self._stream,
             epoch=time.epoch,
             index=time.index,
             pts_seconds=time.pts_seconds,
-            capture_seconds=self._clock.wall(),
+            capture_seconds=wall_seconds,
             picture=self._pictures.picture(decoded),
             damaged=decoded.is_corrupt,
         )

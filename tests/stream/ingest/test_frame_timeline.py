@@ -10,6 +10,7 @@ from stream.ingest.frame_timeline import (
     LIVE_GAP_SECONDS,
     FrameTime,
     FrameTimeline,
+    Jump,
 )
 
 STEP = Fraction(1, 25)
@@ -87,3 +88,36 @@ def test_frames_are_counted_and_time_never_goes_back_within_an_epoch(
             assert after.pts_seconds >= before.pts_seconds
         else:
             assert (after.epoch, after.index, after.pts_seconds) == (before.epoch + 1, 0, 0.0)
+
+
+@pytest.mark.parametrize("bits", [32, 33])
+def test_a_full_counter_that_begins_again_is_a_wrap(bits: int) -> None:
+    full = Fraction(2**bits, 90_000)
+    frames = placed([full - STEP * 2, full - STEP, 0, STEP], is_live=True)
+    assert names(frames) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [frame.jump for frame in frames] == [None, None, Jump.WRAP, None]
+
+
+@pytest.mark.parametrize(("after", "jump"), [(2, Jump.BACK), (5 + 11, Jump.FORWARD)])
+def test_a_jump_has_a_name(after: int, jump: Jump) -> None:
+    assert placed([0, 5, after], is_live=True)[-1].jump is jump
+
+
+def test_a_clock_that_is_set_starts_an_epoch_of_a_live_stream() -> None:
+    timeline = FrameTimeline(STEP, is_live=True)
+    offsets = [100.0, 100.01, 103.0, 103.0, 40.0]
+    frames = [timeline.place(n * STEP, offset) for n, offset in enumerate(offsets)]
+    assert [frame.jump for frame in frames] == [None, None, Jump.CLOCK, None, Jump.CLOCK]
+    assert names(frames) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
+    assert times(frames) == pytest.approx([0, 0.04, 0, 0.04, 0])
+
+
+def test_a_clock_that_drifts_starts_none() -> None:
+    timeline = FrameTimeline(STEP, is_live=True)
+    frames = [timeline.place(n * STEP, 100 + n * 0.4) for n in range(20)]
+    assert {frame.epoch for frame in frames} == {0}
+
+
+def test_a_file_does_not_mind_the_clock() -> None:
+    timeline = FrameTimeline(STEP, is_live=False)
+    assert [timeline.place(n * STEP, 1000.0 * n).epoch for n in range(3)] == [0, 0, 0]
