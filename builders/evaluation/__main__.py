@@ -31,7 +31,9 @@ def main(
 ) -> None:
     """Evaluates a model and MoveNet MultiPose on the same pictures and clips."""
     try:
-        content = compare(find_model(model), EngineChoice(engine, threads=threads), shared, plots)
+        content = compare_with_peers(
+            find_model(model), EngineChoice(engine, threads=threads), shared, plots
+        )
     except PoseStreamError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
@@ -39,7 +41,7 @@ def main(
     typer.echo(as_markdown(content["figures"]))
 
 
-def compare(
+def compare_with_peers(
     artefact: Artefact, choice: EngineChoice, shared: Path, plots: Path | None
 ) -> dict[str, Any]:
     """All figures of a model and its peers, and what ran."""

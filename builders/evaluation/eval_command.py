@@ -1,7 +1,7 @@
 """`posestream eval`: the options."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -26,7 +26,7 @@ EXAMPLES = "\n".join((
     "posestream eval truth,MODEL --annotations labels.json --images pictures --flip",
 ))  # fmt: skip
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
 
 @app.command(name="eval", epilog=EXAMPLES)
@@ -51,9 +51,9 @@ def evaluate_command(  # noqa: PLR0913 - one parameter for each option: Typer re
         EngineName, typer.Option(help="What runs the model; auto takes the fastest that works.")
     ] = EngineName.AUTO,
     precision: Annotated[
-        Precision | None,
-        typer.Option(help="Arithmetic; without it the fastest of the engine.", show_default=False),
-    ] = None,
+        Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"],
+        typer.Option(help="Arithmetic; auto takes the fastest the engine has here."),
+    ] = "auto",
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="Threads of the engine; all cores without it.", metavar="N"),
@@ -98,8 +98,9 @@ def evaluate_command(  # noqa: PLR0913 - one parameter for each option: Typer re
     finding people, without reading pictures and opening engines.
     """
     models, boxes_from = parse_system(model, boxes)
+    arithmetic = None if precision == "auto" else Precision(precision)
     settings = EvalSettings(
-        system=SystemChoice(models, boxes_from, flip, EngineChoice(engine, precision, threads)),
+        system=SystemChoice(models, boxes_from, flip, EngineChoice(engine, arithmetic, threads)),
         labelled=LabelledSet(annotations, images),
         errors=errors,
         crowd=crowd,

@@ -81,7 +81,7 @@ def predict_in_boxes(
         keypoints = flip_tested(model, rgb, boxes) if flip else model.poses(rgb, boxes)
         if refiner is not None and len(keypoints):
             keypoints = refined(refiner, rgb, keypoints)
-        return without_doubles(keypoints, scores, model.area_px2(boxes), model.skeleton)
+        return scored_people(keypoints, scores, model.area_px2(boxes), model.skeleton)
 
     return predict
 
@@ -114,10 +114,10 @@ def refined(refiner: CropModel, rgb: Rgb, keypoints: Floats) -> Floats:
     return np.concatenate([found[..., :2], keypoints[..., 2:]], -1)
 
 
-def without_doubles(
+def scored_people(
     keypoints: Floats, box_scores: Floats, areas_px2: np.ndarray, skeleton: Skeleton
 ) -> People:
-    """People with the papers' scores, best first."""
+    """People with the papers' scores and without doubles, best first."""
     seen = keypoints[..., 2] > SEEN_CONFIDENCE
     sums = (keypoints[..., 2] * seen).sum(-1)
     scores = (box_scores * sums / np.maximum(seen.sum(-1), 1)).astype(np.float32)

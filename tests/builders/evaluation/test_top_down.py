@@ -10,7 +10,7 @@ from builders.evaluation.top_down import (
     flip_tested,
     predict_in_boxes,
     predict_refined,
-    without_doubles,
+    scored_people,
 )
 from engines.engine import Precision
 from engines.open_engine import EngineName, open_engine
@@ -121,7 +121,7 @@ def test_a_score_is_the_boxs_times_the_mean_of_the_joints_seen() -> None:
     nothing[:, :2] += 500
     nothing[:, 2] = 0.1
     keypoints = np.stack([unsure, sure, nothing]).astype(np.float32)
-    found, scores = without_doubles(
+    found, scores = scored_people(
         keypoints, np.array([0.9, 0.5, 1.0], np.float32), np.full(3, 1e4), COCO_17
     )
     np.testing.assert_allclose(scores, [0.54, 0.4, 0], atol=1e-6)
@@ -131,7 +131,7 @@ def test_a_score_is_the_boxs_times_the_mean_of_the_joints_seen() -> None:
 def test_of_two_people_at_one_place_the_better_stays() -> None:
     person = person_at(0, 0)
     person[:, 2] = 0.8
-    found, scores = without_doubles(
+    found, scores = scored_people(
         np.stack([person, person]), np.array([0.3, 0.9], np.float32), np.full(2, 1e4), COCO_17
     )
     assert len(found) == 1
