@@ -10,6 +10,14 @@ from typing import Annotated, Literal
 import typer
 
 from stream.commands.builder_commands import add_builder_commands
+from stream.commands.engine_commands import (
+    BENCH_EXAMPLES,
+    CERTIFY_EXAMPLES,
+    CacheOption,
+    EngineOption,
+    bench,
+    certify,
+)
 
 DEFAULT_MODEL = "bottom_up"
 
@@ -67,15 +75,6 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="POSESTREAM_CACHE",
-        help="Folder of built engines and certificates; in your cache folder without it.",
-        show_default=False,
-        metavar="DIR",
-    ),
-]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -123,10 +122,7 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
             metavar="NAME",
         ),
     ] = DEFAULT_MODEL,
-    engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime"],
-        typer.Option(help="What runs the model; auto takes the fastest that works."),
-    ] = "auto",
+    engine: EngineOption = "auto",
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"],
         typer.Option(help="Arithmetic; auto takes the fastest that agrees with fp32 here."),
@@ -325,4 +321,6 @@ def version() -> None:
     typer.echo(f"posestream {installed_version('posestream')}")
 
 
+app.command(epilog=CERTIFY_EXAMPLES)(certify)
+app.command(epilog=BENCH_EXAMPLES)(bench)
 add_builder_commands({(): app, ("models",): models_app})

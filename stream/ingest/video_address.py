@@ -1,13 +1,31 @@
 """What FFmpeg is told to open, and what it may open besides."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from stream.ingest.source_url import SourceUrl
 
+OPEN_SECONDS = 10.0
+READ_SECONDS = 5.0
+"""Of silence; FFmpeg gives up after twice as long (it first asks once more)."""
+
+
+class Transport(StrEnum):
+    """How the packets of an RTSP camera come."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    AUTO = "auto"
+    """UDP only if the camera has no TCP: a lost datagram smears the picture until a key frame."""
+
+
+_TRANSPORTS = {
+    Transport.TCP: ("rtsp_transport", "tcp"),
+    Transport.UDP: ("rtsp_transport", "udp"),
+    Transport.AUTO: ("rtsp_flags", "prefer_tcp"),
+}
 _RTSP = {
-    # UDP only where the camera has no TCP: a lost datagram smears the picture until a key frame.
-    "rtsp_flags": "prefer_tcp",
     "allowed_media_types": "video",
     # The first frame after 0.07 s instead of 0.95 s, and no burst of frames that waited meanwhile.
     "fpsprobesize": "0",
@@ -30,6 +48,10 @@ class VideoAddress:
     is_live: bool = False
     format: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+    open_seconds: float = OPEN_SECONDS
+    """A live source must answer within so long, step by step."""
+    read_seconds: float = READ_SECONDS
+    """A live source that is silent for twice as long is lost."""
 
 
 def file_address(path: Path) -> VideoAddress:
@@ -40,15 +62,15 @@ def file_address(path: Path) -> VideoAddress:
     )
 
 
-def url_address(url: SourceUrl) -> VideoAddress:
-    """A network source."""
+def url_address(url: SourceUrl, transport: Transport = Transport.AUTO) -> VideoAddress:
+    """A network source; the transport matters for RTSP only."""
     is_rtsp = url.scheme.startswith("rtsp")
     return VideoAddress(
         url.address,
         url.shown,
         protocols=_RTSP_PROTOCOLS if is_rtsp else _HTTP_PROTOCOLS,
         is_live=True,
-        options=tuple(_RTSP.items()) if is_rtsp else (),
+        options=(_TRANSPORTS[transport], *_RTSP.items()) if is_rtsp else (),
     )
 
 

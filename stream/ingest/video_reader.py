@@ -33,9 +33,6 @@ _TEXT_CODECS = {"ansi", "bintext", "xbin", "idf"}
 """FFmpeg draws a text file as a film of a terminal."""
 MAX_READ_FAILURES = 16
 """In a row; a file whose rest is gone ends after so many, a live stream is lost."""
-OPEN_SECONDS = 10.0
-READ_SECONDS = 5.0
-"""Of silence; FFmpeg gives up after twice as long (it first asks once more)."""
 MAX_FPS = 1000
 DEFAULT_FPS = 25
 _MICROSECONDS = 1_000_000
@@ -195,7 +192,7 @@ class VideoReader:
 
 def _open(address: VideoAddress, guard: dict[str, str]) -> InputContainer:
     options = {"protocol_whitelist": address.protocols, **guard, **dict(address.options)}
-    timeout = (OPEN_SECONDS, READ_SECONDS) if address.is_live else None
+    timeout = (address.open_seconds, address.read_seconds) if address.is_live else None
     try:
         return av.open(address.address, format=address.format, options=options, timeout=timeout)
     except (FFmpegError, OSError) as error:

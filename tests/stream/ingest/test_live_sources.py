@@ -5,6 +5,7 @@ Every fault of a camera: `tests/stream/camera/test_our_reader.py`.
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
@@ -18,9 +19,11 @@ from stream.camera.digest import Login
 from stream.clock import SystemClock
 from stream.errors import SourceError
 from stream.frame import Frame
-from stream.ingest import video_reader
-from stream.ingest.open_source import open_source
+from stream.ingest.open_source import MAX_PIXELS, open_source
+from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
+from stream.ingest.source_url import parse_source_url
+from stream.ingest.video_address import url_address
 from tests.command_line import free_port
 from tests.media import Clips
 from tests.reading import numbers, times
@@ -35,13 +38,6 @@ QUICK_SECONDS = 0.5
 def clip(request: pytest.FixtureRequest, clips: Clips) -> Path:
     encoder = {"h264": "libx264", "hevc": "libx265"}[request.param]
     return clips.get(f"live_{request.param}.mp4", encoder, b_frames=0)
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence is noticed after a second instead of ten."""
-    monkeypatch.setattr(video_reader, "OPEN_SECONDS", QUICK_SECONDS)
-    monkeypatch.setattr(video_reader, "READ_SECONDS", QUICK_SECONDS)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -96,11 +92,22 @@ def test_a_host_that_is_not_there_is_an_error() -> None:
         opened("rtsp://nobody.invalid/cam")
 
 
-@pytest.mark.usefixtures("quick")
+def opened_impatiently(address: str) -> Source:
+    """Silence is noticed after a second instead of ten."""
+    impatient = replace(
+        url_address(parse_source_url(address)),
+        open_seconds=QUICK_SECONDS,
+        read_seconds=QUICK_SECONDS,
+    )
+    return PyavSource(
+        impatient, stream="cam", clock=SystemClock(), thread_count=1, max_pixels=MAX_PIXELS
+    )
+
+
 def test_a_camera_that_falls_silent_is_given_up(clip: Path) -> None:
     with (
         running_camera([clip], "stall:at=0.4,seconds=60") as [address],
-        closing(opened(address)) as source,
+        closing(opened_impatiently(address)) as source,
         pytest.raises(SourceError, match="no answer in time; check that the camera is on"),
     ):
         list(source.frames())

@@ -1,0 +1,50 @@
+"""`posestream check`: what is wrong with a site file, all of it at once."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from engines.zoo_models import find_model, list_models
+from stream.errors import ArtefactError
+from stream.site_file.field_names import nearest
+from stream.site_file.read_site import SiteError, missing_secrets, read_site
+from stream.site_file.site_model import Site
+
+DONE, WRONG_USE = 0, 2
+
+
+def check_command(file: Path, *, secrets: bool) -> int:
+    """Checks the file and prints the verdict; returns the exit code.
+
+    Raises:
+        ConfigError: if the file cannot be read at all.
+    """
+    try:
+        site = read_site(file, wrong_with_model)
+    except SiteError as error:
+        sys.stderr.write("".join(f"{line}\n" for line in error.in_lines()))
+        return WRONG_USE
+    lacking = missing_secrets(site, file.parent) if secrets else []
+    sys.stderr.write("".join(f"{file}: {line}\n" for line in lacking))
+    if lacking:
+        return WRONG_USE
+    Console().print(f"{file}: good; {in_words(site)}", soft_wrap=True, highlight=False)
+    return DONE
+
+
+def wrong_with_model(name: str) -> str | None:
+    """Why the model cannot be run; None if it can. Folders of one's own are models, too."""
+    try:
+        find_model(name)
+    except ArtefactError as error:
+        meant = nearest(name, [model.name for model in list_models()])
+        return f"{error}; did you mean {meant!r}?" if meant else str(error)
+    return None
+
+
+def in_words(site: Site) -> str:
+    """What the site asks for."""
+    streams = ", ".join(stream.name for stream in site.streams) or "none"
+    sinks = ", ".join(sink.name for sink in site.sinks)
+    return f"streams: {streams}; sinks: {sinks}"

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import posestream
+
+SITE = """
+sinks: [{kind: jsonl, folder: out}]
+streams:
+  - {name: gate, url: 'rtsp://h/p', login: {user: u, password: {env: NO_SUCH_SECRET}}}
+  - {name: hall, url: hall.mp4, model: MODEL}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.replace("MODEL", "bottom_up"), "utf-8")
+    return file
+
+
+def test_a_good_site_is_said_to_be_good(site: Path) -> None:
+    done = posestream("check", site, "--without-secrets", cwd=site.parent)
+    assert done.returncode == 0
+    assert "good; streams: gate, hall; sinks: jsonl" in done.stdout
+
+
+def test_a_missing_secret_is_named_with_its_field(site: Path) -> None:
+    done = posestream("check", site, cwd=site.parent)
+    assert done.returncode == 2
+    assert "streams[0].login.password: environment variable NO_SUCH_SECRET" in done.stderr
+
+
+def test_an_unknown_model_is_a_fault_with_its_line_and_the_nearest_name(site: Path) -> None:
+    site.write_text(SITE.replace("MODEL", "botom_up"), "utf-8")
+    done = posestream("check", site, cwd=site.parent)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"{site}:5: streams[1].model: ")
+    assert "bottom_up" in line
