@@ -47,7 +47,7 @@ BUILDER_COMMANDS = (
     BuilderCommand(
         ("eval",),
         "builders.evaluation.eval_command:app",
-        "train",
+        "eval",
         "Measure a model on labelled pictures: COCO's AP and AR.",
     ),
 )
