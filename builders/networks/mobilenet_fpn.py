@@ -1,14 +1,15 @@
-"""MobileNetV2-FPN trunk at stride 4, formed as MoveNet MultiPose so that its weights load.
+"""MobileNetV2-FPN trunk at stride 4, formed as MoveNet so that its weights load.
 
-Sources: MobileNetV2 (Sandler et al., CVPR 2018, table 2) at width 1.5; feature pyramid as in
-MoveNet's published graph (Apache-2.0). Batch norms are folded into the convolutions, as in that
-graph.
+Sources: MobileNetV2 (Sandler et al., CVPR 2018, table 2); feature pyramid as in MoveNet's published
+graphs (Apache-2.0): width 1.0 is Lightning's, 1.5 MultiPose's, 1.75 Thunder's. Batch norms are
+folded into the convolutions, as in those graphs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,20 +19,30 @@ from torch.nn import functional
 from stream.errors import ArtefactError
 
 STAGES = (
-    (1, 24, 1, 1),
-    (6, 40, 2, 2),
-    (6, 48, 3, 2),
-    (6, 96, 4, 2),
-    (6, 144, 3, 1),
-    (6, 240, 3, 2),
-    (6, 480, 1, 1),
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
 )
-"""(expansion, channels, blocks, stride of the first block)."""
+"""(expansion, channels at width 1, blocks, stride of the first block)."""
+STEM_CHANNELS = 32
+"""At width 1."""
+LAST_CHANNELS = 1280
+"""At every width."""
+WIDTH = 1.5
+"""MultiPose's."""
 
 TAPS = {2: 40, 5: 48, 9: 96}
-"""Blocks that feed the pyramid, with their channels: strides 4, 8, 16."""
+"""Blocks that feed the pyramid: strides 4, 8, 16; with their channels at MultiPose's width."""
 
 P5_CHANNELS, P4_CHANNELS, P3_CHANNELS, P2_CHANNELS = 64, 32, 24, 24
+HEAD_CHANNELS = 96
+
+HEADS = {"heatmap": "/kpt_heatmap_0/", "center": "/center_0/", "regress": "/kpt_regress_0/"}
+"""What tells a head's convolutions in the names of MoveNet's graphs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,25 +99,40 @@ def _separable(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class MobileNetFpn(nn.Module):
-    """(B, 3, H, W) RGB in [-1, 1], H and W multiples of 32, to pyramid maps at strides 4, 8, 16."""
+def widened(channels: int, width: float) -> int:
+    """Channels at a width: the nearest multiple of 8, not below nine tenths (MobileNet's code)."""
+    wanted = channels * width
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * wanted else rounded
 
-    def __init__(self) -> None:
+
+class MobileNetFpn(nn.Module):
+    """(B, 3, H, W) RGB in [-1, 1], H and W multiples of 32, to pyramid maps at strides 4, 8, 16.
+
+    Args:
+        width: factor of all channels of the blocks.
+    """
+
+    def __init__(self, width: float = WIDTH) -> None:
         super().__init__()
-        self.stem = _Convolution(3, 48, 3, 2)
+        channels = widened(STEM_CHANNELS, width)
+        self.stem = _Convolution(3, channels, 3, 2)
         blocks: list[nn.Module] = []
-        channels = 48
-        for expansion, outputs, count, stride in STAGES:
+        taps: list[int] = []
+        for expansion, base, count, stride in STAGES:
+            outputs = widened(base, width)
             for index in range(count):
                 first = stride if index == 0 else 1
+                if len(blocks) in TAPS:
+                    taps.append(outputs)
                 blocks.append(_InvertedResidual(channels, outputs, first, expansion))
                 channels = outputs
         self.blocks = nn.ModuleList(blocks)
-        self.last = _Convolution(480, 1280)
-        self.lateral5 = nn.Conv2d(1280, P5_CHANNELS, 1)
-        self.lateral4 = nn.Conv2d(96, 64, 1)
-        self.lateral3 = nn.Conv2d(48, 32, 1)
-        self.lateral2 = nn.Conv2d(40, 24, 1)
+        self.last = _Convolution(channels, LAST_CHANNELS)
+        self.lateral5 = nn.Conv2d(LAST_CHANNELS, P5_CHANNELS, 1)
+        self.lateral4 = nn.Conv2d(taps[2], 64, 1)
+        self.lateral3 = nn.Conv2d(taps[1], 32, 1)
+        self.lateral2 = nn.Conv2d(taps[0], 24, 1)
         self.smooth4 = _separable(64, P4_CHANNELS)
         self.smooth3 = _separable(32, P3_CHANNELS)
         self.smooth2 = _separable(24, P2_CHANNELS)
@@ -118,24 +144,59 @@ class MobileNetFpn(nn.Module):
 
     def maps(self, x: Tensor) -> TrunkMaps:
         """The pyramid with what it is made from, for networks that use coarse levels too."""
+        c2, c3, c4, p5 = self.upward(x)
+        p2, p3, p4 = pyramid(self, [c2, c3, c4, p5])
+        return TrunkMaps(p2, p3, p4, p5, c3, c4)
+
+    def upward(self, x: Tensor) -> list[Tensor]:
+        """What the pyramid is made from: C2, C3, C4 and P5."""
         x = self.stem(x)
-        taps = {}
+        taps = []
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in TAPS:
-                taps[index] = x
-        c2, c3, c4 = taps.values()
-        p5 = self.lateral5(self.last(x))
-        p4 = self.smooth4(_twice(p5) + self.lateral4(c4))
-        p3 = self.smooth3(_twice(p4) + self.lateral3(c3))
-        p2 = self.smooth2(_twice(p3) + self.lateral2(c2))
-        return TrunkMaps(p2, p3, p4, p5, c3, c4)
+                taps.append(x)
+        return [*taps, self.lateral5(self.last(x))]
+
+    def upward_convolutions(self) -> list[nn.Conv2d]:
+        """Those of `upward` and the other laterals, in the order of execution."""
+        parts = [self.stem, *self.blocks, self.last, self.lateral5]
+        return convolutions_of([*parts, self.lateral4, self.lateral3, self.lateral2])
+
+    def smoothing_convolutions(self) -> list[nn.Conv2d]:
+        """Depthwise and pointwise of the three smoothing layers."""
+        return convolutions_of([self.smooth4, self.smooth3, self.smooth2])
 
     def early_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters up to the first tap: edges and textures, the costliest to train."""
         yield from self.stem.parameters()
         for block in list(self.blocks)[:3]:
             yield from block.parameters()
+
+
+class PyramidLayers(Protocol):
+    """The downward path of the trunk, or of a copy of it."""
+
+    lateral4: nn.Conv2d
+    lateral3: nn.Conv2d
+    lateral2: nn.Conv2d
+    smooth4: nn.Sequential
+    smooth3: nn.Sequential
+    smooth2: nn.Sequential
+
+
+def pyramid(layers: PyramidLayers, upward: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """C2, C3, C4, P5 to P2, P3, P4."""
+    c2, c3, c4, p5 = upward
+    p4 = layers.smooth4(_twice(p5) + layers.lateral4(c4))
+    p3 = layers.smooth3(_twice(p4) + layers.lateral3(c3))
+    p2 = layers.smooth2(_twice(p3) + layers.lateral2(c2))
+    return p2, p3, p4
+
+
+def convolutions_of(modules: Iterable[nn.Module]) -> list[nn.Conv2d]:
+    """All convolutions within the modules, in their order."""
+    return [each for module in modules for each in module.modules() if isinstance(each, nn.Conv2d)]
 
 
 class FirstMaps(nn.Module):
@@ -156,65 +217,104 @@ class FirstMaps(nn.Module):
         return torch.sigmoid(self.heat(p2)), torch.sigmoid(self.centre(p2)), self.regress(p2)
 
 
+def head_features() -> nn.Sequential:
+    """The first part of each of MoveNet's heads: P2 to (B, 96, H, W)."""
+    return _separable(P2_CHANNELS, HEAD_CHANNELS)
+
+
 def _map_head(maps: int) -> nn.Sequential:
-    return nn.Sequential(*_separable(P2_CHANNELS, 96), nn.Conv2d(96, maps, 1))
+    return nn.Sequential(*head_features(), nn.Conv2d(HEAD_CHANNELS, maps, 1))
 
 
 def load_movenet_heads(heads: FirstMaps, graph_path: Path) -> None:
-    """Copies MoveNet MultiPose's heatmap, center and regress heads.
+    """Copies MoveNet's heatmap, center and regress heads.
 
     Raises:
         ArtefactError: if the graph has no such heads.
     """
     pairs = ((heads.heat, "heatmap"), (heads.centre, "center"), (heads.regress, "regress"))
     for head, name in pairs:
-        targets = [module for module in head if isinstance(module, nn.Conv2d)]
-        _copy(targets, list(_convolutions(graph_path, name))[-len(targets) :], graph_path)
+        load_movenet_head(convolutions_of(head), name, graph_path)
+
+
+def load_movenet_head(targets: list[nn.Conv2d], name: str, graph_path: Path) -> None:
+    """Copies one of MoveNet's heads, `heatmap`, `center` or `regress`.
+
+    Raises:
+        ArtefactError: if the graph has no such head.
+    """
+    own = [each for each in _convolutions(graph_path) if HEADS[name] in each.place]
+    _copy(targets, own, graph_path)
 
 
 def load_movenet(trunk: MobileNetFpn, graph_path: Path) -> None:
-    """Copies the convolutions of MoveNet MultiPose up to its `feature` output into the trunk.
+    """Copies the convolutions of a MoveNet of the same width into the trunk.
 
-    The graph lists the convolutions in the order of execution, which is the order of
-    construction here: stem, blocks, last, lateral 5-2, then depthwise and pointwise of smooth 4-2.
+    The graph lists them in the order of execution: the blocks and the topmost lateral, then, either
+    way round, laterals and smoothing layers (a depthwise convolution and the one that follows it).
 
     Raises:
         ArtefactError: if the graph has other convolutions than expected.
     """
-    targets = [module for module in trunk.modules() if isinstance(module, nn.Conv2d)]
-    _copy(targets, list(_convolutions(graph_path, "feature")), graph_path)
+    upward, smoothing = trunk.upward_convolutions(), trunk.smoothing_convolutions()
+    found = _convolutions(graph_path)[: len(upward) + len(smoothing)]
+    first = len(upward) - 3
+    smooth = [each.is_separable(before) for before, each in pairwise(found)]
+    rest = list(zip(found[first:], smooth[first - 1 :], strict=True))
+    laterals = [each for each, belongs in rest if not belongs]
+    _copy(upward, found[:first] + laterals, graph_path)
+    _copy(smoothing, [each for each, belongs in rest if belongs], graph_path)
 
 
-def _copy(targets: list[nn.Conv2d], sources: list[tuple[Any, Any]], graph_path: Path) -> None:
-    if [tuple(t.weight.shape) for t in targets] != [weight.shape for weight, _ in sources]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Weights:
+    """Of one convolution of a graph."""
+
+    weight: Any
+    bias: Any
+    """Zeros where it has none."""
+    place: str
+    """Its inputs' and outputs' names, which tell the part of MoveNet."""
+
+    @property
+    def depthwise(self) -> bool:
+        return bool(self.weight.shape[1] == 1)
+
+    def is_separable(self, before: "_Weights") -> bool:
+        """Whether it is half of a depthwise and pointwise pair."""
+        return self.depthwise or before.depthwise
+
+
+def _copy(targets: list[nn.Conv2d], sources: list[_Weights], graph_path: Path) -> None:
+    if [tuple(t.weight.shape) for t in targets] != [each.weight.shape for each in sources]:
         raise ArtefactError(
             f"{graph_path.name}: {len(sources)} convolutions do not match the {len(targets)} of "
-            f"the MobileNetV2-FPN network; expected the MoveNet MultiPose graph"
+            f"the MobileNetV2-FPN network; expected a MoveNet graph of the same width"
         )
     with torch.no_grad():
-        for target, (weight, bias) in zip(targets, sources, strict=True):
-            target.weight.copy_(torch.from_numpy(weight))
+        for target, source in zip(targets, sources, strict=True):
+            target.weight.copy_(torch.from_numpy(source.weight))
             if target.bias is not None:
-                target.bias.copy_(torch.from_numpy(bias))
+                target.bias.copy_(torch.from_numpy(source.bias))
 
 
-def _convolutions(graph_path: Path, end: str) -> Iterator[tuple[Any, Any]]:
-    """(weight, bias) of each Conv in order until the tensor `end`; a missing bias is zeros."""
+def _convolutions(graph_path: Path) -> list[_Weights]:
+    """Every Conv of a graph in order."""
     import onnx  # noqa: PLC0415 - only this loader needs it
     from onnx import numpy_helper  # noqa: PLC0415
 
     graph = onnx.load(graph_path).graph
     values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    found = []
     for node in graph.node:
         if node.op_type == "Cast" and node.input[0] in values:
             values[node.output[0]] = values[node.input[0]]
         if node.op_type == "Conv":
             weight = values[node.input[1]].astype(np.float32)
-            has_bias = len(node.input) > 2
-            bias = values[node.input[2]] if has_bias else np.zeros(weight.shape[0])
-            yield weight, bias.astype(np.float32)
-        if end in node.output:
-            return
+            bias = values[node.input[2]] if len(node.input) > 2 else np.zeros(weight.shape[0])
+            place = " ".join([*node.input, *node.output])
+            found.append(_Weights(weight, bias.astype(np.float32), place))
+    return found
 
 
 def _twice(x: Tensor) -> Tensor:
