@@ -6,6 +6,7 @@ An engine loads an artefact and knows no network architecture; pixels go in, pos
     artefact.py         the folder of a model: manifest, hashes
     zoo_models.py       finds models by name (zoo/, those that ship) or by path
     engine.py           the Engine protocol
+    benchmark.py        times engines, pairs in turn
     open_engine.py      picks an engine by name, or the best this machine has
     engine_options.py   what may be said about opening one
     openvino_engine.py, onnxruntime_engine.py, torch_engine.py, tensorrt_engine.py, replay_engine.py

@@ -9,6 +9,7 @@ sampling grids in fp32 as well did not change that.
 
 import io
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -306,3 +307,32 @@ def _as_engine_error(what: str) -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise EngineError(f"{what}: {error}") from error
+
+
+def graph_gflop(artefact: Artefact, canvas: tuple[int, int]) -> float:
+    """10^9 operations for one picture: two for each product of convolutions and matrices.
+
+    Raises:
+        EngineError: if OpenVINO is missing or refuses the graph.
+    """
+    inputs = fixed_inputs(artefact.manifest, canvas)
+    with _as_engine_error(f"openvino cannot open model {artefact.manifest.name}"):
+        model = _core().read_model(artefact.onnx_path)
+        model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
+        return sum(_operations(node) for node in model.get_ordered_ops()) / 1e9
+
+
+def _operations(node: Any) -> float:
+    kind = node.get_type_name()
+    if kind in ("Convolution", "GroupConvolution"):
+        # A weight works once at every place of the output: (groups x outputs), inputs, kernel.
+        weights = list(node.input(1).get_shape())
+        outputs = list(node.output(0).get_shape())
+        return float(2 * math.prod(weights) * outputs[0] * math.prod(outputs[2:]))
+    if kind == "ConvolutionBackpropData":
+        places = math.prod(node.input(0).get_shape()[2:]) * node.input(0).get_shape()[0]
+        return float(2 * math.prod(node.input(1).get_shape()) * places)
+    if kind == "MatMul":
+        inner = node.input(0).get_shape()[-2 if node.get_attributes()["transpose_a"] else -1]
+        return float(2 * math.prod(node.output(0).get_shape()) * inner)
+    return 0.0

@@ -15,8 +15,8 @@ from stream.commands.engine_commands import (
     CERTIFY_EXAMPLES,
     CacheOption,
     EngineOption,
-    bench,
-    certify,
+    bench_model,
+    certify_model,
 )
 
 DEFAULT_MODEL = "bottom_up"
@@ -321,6 +321,6 @@ def version() -> None:
     typer.echo(f"posestream {installed_version('posestream')}")
 
 
-app.command(epilog=CERTIFY_EXAMPLES)(certify)
-app.command(epilog=BENCH_EXAMPLES)(bench)
+app.command("certify", epilog=CERTIFY_EXAMPLES)(certify_model)
+app.command("bench", epilog=BENCH_EXAMPLES)(bench_model)
 add_builder_commands({(): app, ("models",): models_app})

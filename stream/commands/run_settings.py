@@ -18,7 +18,7 @@ class RunSettings:
 
     source: str
     model: str
-    engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    engine: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"] = "auto"
     outputs: tuple[str, ...] = ()
     annotate: Path | None = None

@@ -24,7 +24,7 @@ def driver(folder: Path, *, count: int = 1, fail: int = 0) -> str:
     (folder / "driver.c").write_text(DRIVER)
     library = folder / "libdriver.so"
     defines = [f"-DCOUNT={count}", f"-DFAIL={fail}"]
-    command = ["cc", "-shared", "-fPIC", *defines, "driver.c", "-o", library]
+    command = ["cc", "-shared", "-fPIC", *defines, "driver.c", "-o", str(library)]
     subprocess.run(command, cwd=folder, check=True)
     return str(library)
 

@@ -1,0 +1,108 @@
+"""int8 for OpenVINO by NNCF's post-training quantisation, judged by final keypoints."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from builders.calibration import Calibration
+from builders.layer_choice import LayerChoice, Layers, choose_layers
+from engines.openvino_engine import QUANTISED_NAME, TELEMETRY, import_openvino
+from stream.errors import EngineError
+
+CONVOLUTIONS = {"Convolution", "GroupConvolution", "ConvolutionBackpropData"}
+Say = Callable[[str], None]
+
+
+def write_int8_graph(calibration: Calibration, folder: Path, say: Say) -> LayerChoice:
+    """Writes the quantised graph into a folder; any canvas of the model can be compiled from it.
+
+    Raises:
+        EngineError: if NNCF is missing or no choice of layers holds the limits.
+    """
+    openvino, nncf = import_openvino(), _import_nncf()
+    core = openvino.Core()
+    artefact = calibration.artefact
+    layers = _layers(core.read_model(artefact.onnx_path))
+    say(f"collects ranges of {len(layers)} convolutions from {len(calibration.ranges)} pictures")
+    made: dict[Layers, Any] = {}
+
+    def measure(chosen: Layers) -> Any:
+        made.clear()  # one candidate in memory
+        model = core.read_model(artefact.onnx_path)
+        others = [name for name in layers if name not in chosen]
+        made[chosen] = _quantised(nncf, model, calibration, others)
+        return calibration.agreement(_runner(core, made[chosen].clone(), calibration))
+
+    choice = choose_layers(layers, measure, artefact.manifest.agreement_limits, say)
+    openvino.save_model(made[choice.quantised], folder / QUANTISED_NAME, compress_to_fp16=True)
+    return choice
+
+
+def _quantised(nncf: Any, model: Any, calibration: Calibration, others: list[str]) -> Any:
+    pictures = calibration.ranges
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nncf.quantize(
+            model,
+            nncf.Dataset([pictures[row : row + 1] for row in range(len(pictures))]),
+            # Activations after a ReLU are one-sided: with a zero-point they use all 8 bits.
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(pictures),
+            # Sums, products and samplings stay: in the tail they compute coordinates.
+            ignored_scope=nncf.IgnoredScope(
+                names=others, types=_other_types(model), validate=False
+            ),
+        )
+
+
+def _runner(core: Any, model: Any, calibration: Calibration) -> Any:
+    width, height = calibration.canvas
+    [name] = [spec.name for spec in calibration.artefact.manifest.inputs]
+    model.reshape({name: [1, height, width, 3]})
+    compiled = core.compile_model(model, "CPU")
+    names = [output.get_any_name() for output in compiled.outputs]
+
+    def run(inputs: Any) -> dict[str, Any]:
+        found = compiled(inputs)
+        return {name: found[index] for index, name in enumerate(names)}
+
+    return run
+
+
+def _layers(model: Any) -> tuple[str, ...]:
+    return tuple(
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() in CONVOLUTIONS
+    )
+
+
+def _other_types(model: Any) -> list[str]:
+    return sorted({node.get_type_name() for node in model.get_ops()} - CONVOLUTIONS)
+
+
+def _import_nncf() -> Any:
+    """The package, kept from phoning home as OpenVINO is, and from talking on standard output.
+
+    Raises:
+        EngineError: if it is missing.
+    """
+    hide = TELEMETRY not in sys.modules
+    if hide:
+        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # makes its import fail
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import nncf  # noqa: PLC0415 - 2 s that only a quantisation pays
+    except ImportError as error:
+        raise EngineError(
+            "nncf is not installed; int8 needs it: pip install 'posestream[build]'"
+        ) from error
+    finally:
+        if hide:
+            del sys.modules[TELEMETRY]
+    nncf.set_log_level(logging.ERROR)
+    return nncf
