@@ -1,0 +1,73 @@
+"""Exports a graph of any stage as it is, in single precision, and runs it in torch."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from builders.export import OPSET
+
+PICTURES = ("canvas", "crops")
+"""Inputs whose sides stay open, as the batch of all does."""
+
+
+def export_contract(
+    graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path
+) -> None:
+    """Writes ONNX whose batch is dynamic.
+
+    Args:
+        graph: put to evaluation.
+        inputs: examples by name, in the order of the graph's arguments.
+        outputs: names, in the graph's order.
+        path: of the ONNX file.
+    """
+    sides = {name: {1: "height", 2: "width"} if name in PICTURES else {} for name in inputs}
+    axes = {name: {0: "batch", **sides.get(name, {})} for name in (*inputs, *outputs)}
+    with warnings.catch_warnings():
+        # Deprecated, but its plain static operators are what every engine builds.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def run_in_torch(graph: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+    """The graph's outputs as a list, without gradients."""
+    with torch.no_grad():
+        out = graph(*inputs.values())
+    return list(out) if isinstance(out, tuple) else [out]
+
+
+def give_relief(graph: nn.Module, inputs: Mapping[str, Tensor], seed: int) -> None:
+    """Random weights under which signals neither fade nor explode, as in trained networks.
+
+    Convolutions get normal weights by their fan-in; batch norms take the statistics of one pass
+    over the inputs. Leaves the graph in evaluation mode.
+    """
+    torch.manual_seed(seed)
+    norms = [module for module in graph.modules() if isinstance(module, _BatchNorm)]
+    for name, parameter in graph.named_parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=float(parameter[0].numel()) ** -0.5)
+        elif name.endswith("bias"):
+            nn.init.normal_(parameter, std=0.1)
+    graph.eval()
+    momentum = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    run_in_torch(graph, inputs)
+    for norm, before in zip(norms, momentum, strict=True):
+        norm.eval()
+        norm.momentum = before

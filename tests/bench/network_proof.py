@@ -1,0 +1,206 @@
+"""What a network of the papers needs at its paper's size, and how well its export agrees.
+
+    python -m tests.bench.network_proof NETWORK [--no-parity] [--threads N]
+
+Prints one line of JSON: parameters; seconds and peak memory of one forward pass and one export at
+the paper's picture size; and the largest difference of ONNX Runtime and of OpenVINO in f32 from
+torch, as a share of the largest output, with one and with two pictures. Memory is that of the whole
+process, so each network wants a process of its own: `bench_networks.py` runs all.
+"""
+# ruff: noqa: TID253 - it measures what builders make
+
+import argparse
+import json
+import resource
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnxruntime
+import openvino
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from builders.contract_export import export_contract, give_relief, run_in_torch
+from builders.networks.hgg_graph import HggGraph
+from builders.paper_networks import OUTPUTS, PaperNetwork, example_inputs, paper_networks
+from stream.clock import Clock, SystemClock
+
+Array = NDArray[np.float32]
+
+EXPORT_OF_AREA_PX = 256 * 256
+"""Parity is measured on pictures of about so many pixels; the graph is the paper's."""
+SIDE_STEP = 64
+LIMIT = 1e-3
+"""Of all differences, as a share of the largest output."""
+NEAR_RANKS = 3
+"""Candidates of almost the same score may change places by so many ranks."""
+GIB = 1 << 30
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far outputs are from torch's."""
+
+    worst: float
+    """Largest difference as a share of the largest output, of joints that did not move."""
+    moved_joints: float
+    """Share of joints that took another, almost equally high peak; only where peaks attract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The difference from torch by engine and batch."""
+
+    onnxruntime: dict[int, Difference]
+    openvino_f32: dict[int, Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was measured of one network."""
+
+    network: str
+    description: str
+    parameters: int
+    picture_px: tuple[int, int]
+    parity_px: tuple[int, int]
+    onnx_bytes: int
+    forward_seconds: float
+    export_seconds: float
+    peak_gib: float
+    """After forward pass and export at the paper's size; the interpreter and torch included."""
+    parity: Parity | None
+
+
+def prove(name: str, network: PaperNetwork, clock: Clock, *, with_parity: bool) -> Proof:
+    """Builds, runs and exports a network at the paper's size; then compares the engines."""
+    module = network.make()
+    graph = network.graph(module, network.order)
+    parity_px = reduced(network.picture_px)
+    give_relief(graph, example_inputs(network, parity_px, 4, SEED), SEED)
+    inputs = example_inputs(network, network.picture_px, 1, SEED)
+    began = clock.monotonic()
+    run_in_torch(graph, inputs)
+    ran = clock.monotonic()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        outputs = OUTPUTS[network.form]
+        if isinstance(graph, HggGraph):
+            graph, outputs = WithMaps(graph), (*outputs, "heat", "pose")
+        export_contract(graph, inputs, outputs, path)
+        exported = clock.monotonic()
+        peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
+        return Proof(
+            network=name,
+            description=network.description,
+            parameters=sum(parameter.numel() for parameter in module.parameters()),
+            picture_px=network.picture_px,
+            parity_px=parity_px,
+            onnx_bytes=path.stat().st_size,
+            forward_seconds=round(ran - began, 3),
+            export_seconds=round(exported - ran, 2),
+            peak_gib=round(peak_gib, 2),
+            parity=measured_parity(network, graph, path, parity_px) if with_parity else None,
+        )
+
+
+def reduced(picture_px: tuple[int, int]) -> tuple[int, int]:
+    """A picture of the same shape with about `EXPORT_OF_AREA_PX`, sides multiples of 64."""
+    width, height = picture_px
+    shrink = min(1.0, (EXPORT_OF_AREA_PX / max(width * height, 1)) ** 0.5)
+    if shrink == 1.0:
+        return picture_px
+    sides = [max(1, round(side * shrink / SIDE_STEP)) * SIDE_STEP for side in picture_px]
+    return sides[0], sides[1]
+
+
+def measured_parity(
+    network: PaperNetwork, graph: nn.Module, path: Path, picture_px: tuple[int, int]
+) -> Parity:
+    """Both engines against torch, with one and two pictures."""
+    runtime: dict[int, Difference] = {}
+    vino: dict[int, Difference] = {}
+    threads = torch.get_num_threads()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    compiled = core.compile_model(core.read_model(path), "CPU", settings)
+    for batch in (1, 2):
+        inputs = example_inputs(network, picture_px, batch, SEED + batch)
+        wanted = [out.numpy() for out in run_in_torch(graph, inputs)]
+        feed = {name: value.numpy() for name, value in inputs.items()}
+        runtime[batch] = disagreement(session.run(None, feed), wanted)
+        vino[batch] = disagreement(list(compiled(feed).to_tuple()), wanted)
+    return Parity(runtime, vino)
+
+
+def disagreement(found: Sequence[Array], wanted: Sequence[Array]) -> Difference:
+    """Compares outputs that are in the same order.
+
+    Candidates of almost the same score may change places: each is compared with the best of its
+    neighbours in rank. A joint on noise may take another peak of almost the same height; those are
+    counted, and the maps, which are outputs as well there, show that the network itself agrees.
+    """
+    worst, moved = 0.0, 0.0
+    for got, expected in zip(found, wanted, strict=True):
+        assert got.shape == expected.shape
+        candidates = expected.ndim == 4 and expected.shape[2:] == (17, 3)
+        apart = _joints_apart(got, expected) if candidates else np.abs(got - expected)
+        share = apart / np.abs(expected).max()
+        if candidates and len(wanted) > len(OUTPUTS["one_pass"]):
+            moved = float((share > LIMIT).mean())
+            share = share[share <= LIMIT]
+        worst = max(worst, float(share.max()))
+    return Difference(worst, moved)
+
+
+def _joints_apart(got: Array, expected: Array) -> Array:
+    """(B, M, 17) distance of each joint from the nearest in rank; both (B, M, 17, 3)."""
+    count = expected.shape[1]
+    best = np.full(expected.shape[:3], np.inf, np.float32)
+    for step in range(-NEAR_RANKS, NEAR_RANKS + 1):
+        ranks = np.clip(np.arange(count) + step, 0, count - 1)
+        best = np.minimum(best, np.abs(got[:, ranks] - expected).max(3))
+    return best
+
+
+class WithMaps(nn.Module):
+    """A bottom-up graph that also gives the maps it decodes."""
+
+    def __init__(self, graph: HggGraph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, canvas: Tensor) -> tuple[Tensor, ...]:
+        """(B, H, W, 3) uint8 to keypoints, scores, joint maps with centre, pose maps."""
+        maps = self.graph.maps(canvas)
+        return (*self.graph.decoded(maps, canvas), maps.heat, maps.pose)
+
+
+def main() -> None:
+    """Measures one network."""
+    known = paper_networks()
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("network", choices=sorted(known))
+    parser.add_argument("--no-parity", action="store_true")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    proof = prove(
+        options.network,
+        known[options.network],
+        SystemClock(),
+        with_parity=not options.no_parity,
+    )
+    print(json.dumps(asdict(proof)))  # noqa: T201 - the bench reads it
+
+
+if __name__ == "__main__":
+    main()
