@@ -22,7 +22,7 @@ from engines.engine import EngineSpec
 from engines.hardware import available_threads, cpu_features
 from engines.openvino_engine import graph_gflop
 from stream.clock import Clock, SystemClock
-from stream.commands.engine_choice import EngineChoice
+from stream.commands.chosen_engine import ChosenEngine
 from stream.errors import EngineError
 
 DONE, FAILED = 0, 1
@@ -33,7 +33,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 class BenchSettings:
     """The options of `posestream bench`."""
 
-    engine: EngineChoice
+    engine: ChosenEngine
     batches: tuple[int, ...]
     compare: tuple[str, str] | None
     seconds: float

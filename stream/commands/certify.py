@@ -10,12 +10,12 @@ from engines.certification.certify import ReferenceFinder
 from engines.certification.certify import certify as measure
 from engines.certification.shelf import CertificateShelf
 from stream.clock import SystemClock
-from stream.commands.engine_choice import EngineChoice
+from stream.commands.chosen_engine import ChosenEngine
 
 COLOURS = {Judgement.PASSED: "green", Judgement.FAILED: "red", Judgement.INCONCLUSIVE: "yellow"}
 
 
-def certify_command(settings: EngineChoice, *, as_json: bool) -> int:
+def certify_command(settings: ChosenEngine, *, as_json: bool) -> int:
     """Prints the certificate on standard output; returns 1 if it failed, else 0.
 
     Raises:

@@ -78,9 +78,9 @@ def certify_model(  # noqa: PLR0913 - one parameter for each option: Typer reads
     Exit code 1 if a limit of the model's manifest is broken.
     """
     from stream.commands.certify import certify_command
-    from stream.commands.engine_choice import EngineChoice
+    from stream.commands.chosen_engine import ChosenEngine
 
-    settings = EngineChoice(model, engine, precision, pictures, threads, cache)
+    settings = ChosenEngine(model, engine, precision, pictures, threads, cache)
     raise typer.Exit(certify_command(settings, as_json=as_json))
 
 
@@ -111,8 +111,8 @@ def bench_model(  # noqa: PLR0913 - one parameter for each option: Typer reads t
     Exit code 1, and no times, if its people are not those of the fp32 reference.
     """
     from stream.commands.bench import BenchSettings, bench_command
-    from stream.commands.engine_choice import EngineChoice, batch_sizes
+    from stream.commands.chosen_engine import ChosenEngine, batch_sizes
 
-    one = EngineChoice(model, engine, precision, pictures, threads, cache)
+    one = ChosenEngine(model, engine, precision, pictures, threads, cache)
     settings = BenchSettings(one, batch_sizes(batch), compare, seconds)
     raise typer.Exit(bench_command(settings, as_json=as_json))

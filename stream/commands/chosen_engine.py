@@ -17,7 +17,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
-class EngineChoice:
+class ChosenEngine:
     """The options that `certify` and `bench` share; see `stream/commands/engine_commands.py`."""
 
     model: str
@@ -48,7 +48,7 @@ class EngineChoice:
         """
         return folder_set(self.pictures) if self.pictures else drawn_set()
 
-    def of_engine(self, words: str) -> "EngineChoice":
+    def of_engine(self, words: str) -> "ChosenEngine":
         """These settings for another engine, `ENGINE` or `ENGINE:PRECISION`.
 
         Raises:
