@@ -14,6 +14,8 @@
 Messages say what happened, to which thing, what was got, what was expected and what to do.
 """
 
+from enum import StrEnum
+
 
 class PoseStreamError(Exception):
     """Root of all errors that posestream raises on purpose."""
@@ -27,8 +29,28 @@ class PoseError(PoseStreamError, ValueError):
     """Arrays do not make a pose, skeleton, frame or geometry."""
 
 
+class LossCause(StrEnum):
+    """Why frames cannot be read, as far as it can be told."""
+
+    EOF = "eof"
+    """The other side closed the connection."""
+    TIMEOUT = "timeout"
+    AUTH = "auth"
+    TLS = "tls"
+    NOT_FOUND = "not_found"
+    CODEC = "codec"
+    """What comes is no video that can be decoded here."""
+    NETWORK = "network"
+    WATCHDOG = "watchdog"
+    """The reader itself hung or died."""
+
+
 class SourceError(PoseStreamError, OSError):
     """Frames cannot be read."""
+
+    def __init__(self, message: str, cause: LossCause = LossCause.CODEC) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class ArtefactError(PoseStreamError, ValueError):

@@ -3,26 +3,44 @@
 from av import error as av_error
 from av.error import FFmpegError
 
-from stream.errors import SourceError
+from stream.errors import LossCause, SourceError
 
 _LOGIN = "check user and password; write / ? # @ in them as %2F %3F %23 %40"
 _REACHED = "check that the camera is on and can be reached from here"
-_WORDS: tuple[tuple[tuple[type[FFmpegError], ...], str, str], ...] = (
+_WORDS: tuple[tuple[tuple[type[FFmpegError], ...], LossCause, str, str], ...] = (
     (
         (av_error.HTTPUnauthorizedError, av_error.HTTPForbiddenError),
+        LossCause.AUTH,
         "the login was refused",
         _LOGIN,
     ),
-    ((av_error.HTTPNotFoundError,), "nothing is at that path", "check what follows the host"),
-    ((av_error.ConnectionRefusedError,), "the connection was refused", "check host and port"),
-    ((av_error.ExitError, av_error.TimeoutError), "no answer in time", _REACHED),
+    (
+        (av_error.HTTPNotFoundError,),
+        LossCause.NOT_FOUND,
+        "nothing is at that path",
+        "check what follows the host",
+    ),
+    (
+        (av_error.ConnectionRefusedError,),
+        LossCause.NETWORK,
+        "the connection was refused",
+        "check host and port",
+    ),
+    (
+        (av_error.ExitError, av_error.TimeoutError),
+        LossCause.TIMEOUT,
+        "no answer in time",
+        _REACHED,
+    ),
     (
         (av_error.PermissionError,),
+        LossCause.AUTH,
         "it may not be read, or refers to something that may not be opened from here",
         "check its permissions; a playlist in a file may name files only",
     ),
     (
         (av_error.ProtocolNotFoundError,),
+        LossCause.CODEC,
         "this build of FFmpeg cannot reach it",
         "pip install --force-reinstall --only-binary av av",
     ),
@@ -45,13 +63,16 @@ def read_error(
         error: FFmpeg's; its file name may hold a login and is left out.
         is_live: whether the source is a camera.
     """
-    return SourceError(f"{shown}: {doing}: {_cause_and_remedy(error, is_live=is_live)}")
+    cause, words = _cause_and_words(error, is_live=is_live)
+    return SourceError(f"{shown}: {doing}: {words}", cause)
 
 
-def _cause_and_remedy(error: FFmpegError | OSError, *, is_live: bool) -> str:
-    for kinds, cause, remedy in _WORDS:
+def _cause_and_words(error: FFmpegError | OSError, *, is_live: bool) -> tuple[LossCause, str]:
+    for kinds, cause, words, remedy in _WORDS:
         if isinstance(error, kinds):
-            return f"{cause}; {remedy}"
+            return cause, f"{words}; {remedy}"
     if isinstance(error, av_error.InvalidDataError):
-        return _NO_VIDEO_YET if is_live else _NO_VIDEO
-    return error.strerror or type(error).__name__
+        return (LossCause.TIMEOUT, _NO_VIDEO_YET) if is_live else (LossCause.CODEC, _NO_VIDEO)
+    is_missing = isinstance(error, FileNotFoundError)
+    cause = LossCause.NOT_FOUND if is_missing else LossCause.NETWORK
+    return cause, error.strerror or type(error).__name__

@@ -23,7 +23,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stream.errors import SourceError
+from stream.errors import LossCause, SourceError
 from stream.ingest.read_errors import read_error
 from stream.ingest.video_address import VideoAddress
 
@@ -117,7 +117,8 @@ class VideoReader:
         if self._address.is_live and self.duration_seconds_from_header is None:
             raise SourceError(
                 f"{self._address.shown}: the connection was lost after {count} frames; check the "
-                "camera and the network, and start again"
+                "camera and the network, and start again",
+                LossCause.EOF,
             )
 
     def close(self) -> None:
@@ -186,6 +187,11 @@ class VideoReader:
             return SourceError(
                 f"{shown}: no frame in it can be decoded ({self.corrupt_packets} damaged packets); "
                 "get an undamaged copy"
+            )
+        if self._address.is_live:
+            return SourceError(
+                f"{shown}: the connection was lost before the first frame; check the camera",
+                LossCause.EOF,
             )
         return SourceError(f"{shown}: it is a video without a single frame; get a whole copy")
 
