@@ -40,7 +40,7 @@ Shown = Callable[[Sequence[Record]], Iterator[Record]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class FoundPeople:
     """What a system found in the pictures of a set."""
 
     people: Mapping[int, People]
@@ -70,13 +70,13 @@ def evaluate(
 
 def find_people_of(
     predict: PredictShown, labels: Labels, clock: Clock, shown: Shown = iter
-) -> Found:
+) -> FoundPeople:
     """Runs `predict` on all pictures of a set.
 
     Raises:
         SourceError: if a picture is missing or cannot be read.
     """
-    return Found(*_show_all(predict, labels, clock, shown))
+    return FoundPeople(*_show_all(predict, labels, clock, shown))
 
 
 def find_boxes_of(

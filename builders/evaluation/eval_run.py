@@ -10,7 +10,7 @@ from rich.console import Console
 
 from builders.evaluation.boxes import BoxesOf
 from builders.evaluation.coco_eval import (
-    Found,
+    FoundPeople,
     PredictShown,
     Shown,
     box_statistics,
@@ -78,7 +78,7 @@ def _of_people(
     return evaluation | _error_sections(settings, labels, found)
 
 
-def _error_sections(settings: EvalSettings, labels: Labels, found: Found) -> Evaluation:
+def _error_sections(settings: EvalSettings, labels: Labels, found: FoundPeople) -> Evaluation:
     if not settings.errors and not settings.plot_path:
         return {}
     report = error_report(labels, found.people)
