@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from builders.networks.smpr_loss import SmprCertainty
 from builders.training.augment import View
 from builders.training.labels import JOINTS, Person
 
@@ -74,15 +73,6 @@ def box_labels(view: View, strides: Sequence[int]) -> BoxLabels:
     )
 
 
-def batch_certainty(labels: Sequence[PoseLabels]) -> SmprCertainty:
-    """Of several views."""
-    levels = zip(*(each.certainty for each in labels), strict=True)
-    return SmprCertainty(
-        tuple(torch.stack(level) for level in levels),
-        torch.stack([each.heat_certainty for each in labels]),
-    )
-
-
 def _labelled(person: Person) -> np.ndarray:
     keypoints = person.keypoints.copy()
     if person.absent_is_background:
@@ -106,9 +96,10 @@ def _pixels(box: np.ndarray) -> tuple[slice, slice]:
 
 
 def _asked(sure: np.ndarray, stride: int) -> Tensor:
-    """(..., S, S) pixels to (..., S / stride, S / stride) cells."""
-    half = stride // 2
-    return torch.from_numpy(np.ascontiguousarray(sure[..., half::stride, half::stride]))
+    """(..., S, S) pixels to the cells of a level, which may reach beyond the canvas."""
+    side = sure.shape[-1]
+    points = np.minimum(np.arange(0, side, stride) + stride // 2, side - 1)
+    return torch.from_numpy(sure[..., points[:, None], points[None]])
 
 
 def _clipped(box: np.ndarray, side: int) -> np.ndarray:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from builders.training.bottom_up_task import BottomUpSettings, BottomUpTask
+from builders.training.compact_start import CompactSettings
+from builders.training.person_detector_task import PersonDetectorTask
 from builders.training.settings import Folders, Frozen
+from builders.training.smpr_task import CompactSmprTask, SmprSettings, SmprTask
 from builders.training.task import TrainingTask
 
 
@@ -19,5 +22,8 @@ class TaskEntry:
 
 TASKS = {
     "compact_bottom_up": TaskEntry(BottomUpSettings, BottomUpTask),
+    "compact_smpr": TaskEntry(CompactSettings, CompactSmprTask),
+    "person_detector": TaskEntry(CompactSettings, PersonDetectorTask),
+    "smpr": TaskEntry(SmprSettings, SmprTask),
 }
 """By the recipe's `network`."""
