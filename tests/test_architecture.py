@@ -62,6 +62,7 @@ OWNERS = {
         "stream/sinks/redis_client.py",
         "stream/delivery/redis_target.py",
     ),
+    "pyarrow": ("stream/sinks/parquet_sink.py",),
     "prometheus_client": ("stream/metrics.py", "stream/metrics_server.py"),
     "typer": (*COMMAND_LINE, "builders/*.py"),
     "multiprocessing": ("stream/worker.py",),
@@ -71,6 +72,9 @@ OWNERS = {
         "stream/metrics_server.py",
         "stream/delivery/lane.py",
         "stream/delivery/courier.py",
+        "stream/jobs/shared_estimator.py",
+        "stream/jobs/job.py",
+        "stream/jobs/job_progress.py",
     ),
     "concurrent": ("stream/worker.py",),
     "asyncio": tuple(
@@ -78,8 +82,8 @@ OWNERS = {
     ),
 }
 """Package -> the only files that may import it. `metrics_server.py` is the one named exception to
-"only worker.py starts threads": a scrape must be answered while the pipeline is busy. `channel.py`,
-`lane.py` and `courier.py` hand values from one thread to another and start none."""
+"only worker.py starts threads": a scrape must be answered while the pipeline is busy. `channel.py`
+and what is named in `delivery` and `jobs` hand values from one thread to another and start none."""
 
 STARTERS = {"Thread", "Timer", "Process", "Popen", "fork", "spawn", "start_http_server"}
 MAY_START = ("stream/worker.py", "stream/metrics_server.py")
@@ -238,6 +242,7 @@ def test_every_imported_package_is_declared() -> None:
     extra = {
         "builders/*.py": _declared(extras["train"] + extras["build"]),
         "engines/cuda_batch.py": _declared(extras["gpu"]),
+        "stream/sinks/parquet_sink.py": _declared(extras["parquet"]),
     }
     owners = packages_distributions()
     _assert_none(

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from stream.commands.batch_app import batch_app
 from stream.commands.builder_commands import add_builder_commands
 from stream.commands.engine_commands import (
     BENCH_EXAMPLES,
@@ -74,6 +75,7 @@ models_app = typer.Typer(
     no_args_is_help=True, help="The models that posestream can run.", epilog=MODELS_EXAMPLES
 )
 app.add_typer(models_app, name="models")
+app.add_typer(batch_app, name="batch")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -5,15 +5,16 @@ from pathlib import Path
 from stream.clock import Clock, SystemClock
 from stream.errors import ConfigError
 from stream.sinks.jsonl_sink import JsonlSink, append_jsonl, print_jsonl
+from stream.sinks.parquet_sink import ParquetSink
 from stream.sinks.redis_address import FORM, parse_redis_address
 from stream.sinks.sink import Sink
 
 
 def open_sink(location: str, *, live: bool = False, clock: Clock | None = None) -> Sink:
-    """The sink that `location` names: `FILE.jsonl`, `-` (standard output) or a Redis address.
+    """The sink that `location` names: `FILE.jsonl`, `FILE.parquet`, `-` (standard output) or Redis.
 
-    With `live` every result is delivered at once: files grow under their final name, Redis gets
-    no batches.
+    With `live` every result is delivered at once: lines grow under their final name, Redis gets no
+    batches; only a Parquet table has to wait for its end.
 
     Raises:
         ConfigError: if `location` names no sink.
@@ -24,16 +25,19 @@ def open_sink(location: str, *, live: bool = False, clock: Clock | None = None) 
         return print_jsonl()
     if kind == "redis":
         return _open_redis(location, live=live, clock=clock or SystemClock())
-    if "://" in location or kind != "jsonl":
+    if "://" in location or kind not in {"jsonl", "parquet"}:
         raise ConfigError(
-            f"output {_without_login(location)}: expected FILE.jsonl, - (standard output) or {FORM}"
+            f"output {_without_login(location)}: expected FILE.jsonl, FILE.parquet, - (standard "
+            f"output) or {FORM}"
         )
     path = Path(location)
+    if kind == "parquet":
+        return ParquetSink(path)
     return append_jsonl(path) if live else JsonlSink(path)
 
 
 def sink_kind(location: str) -> str:
-    """What sort of output a location is: `stdout`, `redis`, or the ending of a file (`jsonl`)."""
+    """What sort of output a location is: `stdout`, `redis`, or a file's ending, as `jsonl`."""
     if location == "-":
         return "stdout"
     if location.partition(":")[0].lower() == "redis":

@@ -13,7 +13,7 @@ from stream.commands.app import app
 from tests.command_line import REPOSITORY, environment, posestream
 
 COMMANDS = [(), ("run",), ("models",), ("models", "list"), ("models", "show"), ("doctor",)]
-COMMANDS += [("camera",)]
+COMMANDS += [("camera",), ("batch",), ("batch", "status"), ("batch", "retry")]
 HEAVY = {"numpy", "av", "cv2", "pydantic", "structlog", "scipy", "redis", "openvino", "onnxruntime"}
 
 

@@ -46,7 +46,7 @@ def test_a_live_redis_sink_holds_nothing_back(redis_server: RedisServer, tmp_pat
 
 @pytest.mark.parametrize("location", ["", "out.json", "out.csv", "out", "s3://bucket/out.jsonl"])
 def test_anything_else_is_refused_with_what_is_known(location: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected FILE\.jsonl, - .*redis://"):
+    with pytest.raises(ConfigError, match=r"expected FILE\.jsonl, FILE\.parquet, - .*redis://"):
         open_sink(location)
 
 
