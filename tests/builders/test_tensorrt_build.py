@@ -31,6 +31,8 @@ from engines.zoo_models import find_model, list_models
 from stream.errors import EngineError
 from tests.builders.tensorrt_packages import lacks, lean_folder, need_rtx
 
+pytestmark = pytest.mark.slow  # CI installs what it needs before the slow tests
+
 CANVAS = (128, 96)
 ADA: Capability = (8, 9)
 
@@ -66,7 +68,6 @@ def tensors(specs: tuple[TensorSpec, ...]) -> dict[str, tuple[str, tuple[int | N
     return {spec.name: (spec.dtype, spec.shape) for spec in specs}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
 @pytest.mark.parametrize("name", [manifest.name for manifest in list_models()])
 def test_every_shipped_graph_builds_and_keeps_its_contract(
@@ -82,7 +83,6 @@ def test_every_shipped_graph_builds_and_keeps_its_contract(
     assert steps[0].startswith("parses ")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [manifest.name for manifest in list_models()])
 def test_the_fp16_file_that_is_built_computes_what_the_fp32_file_computes(name: str) -> None:
     """ONNX Runtime runs the very bytes that TensorRT parses."""
