@@ -31,7 +31,7 @@ from stream.ingest.open_source import open_source
 from stream.ingest.source import Source
 from stream.jobs.inputs import find_inputs
 from stream.jobs.job import Job, JobParts
-from stream.jobs.manifest import Item, ItemState, JobSettings, Manifest
+from stream.jobs.manifest import Item, ItemState, JobManifest, JobSettings
 from stream.jobs.manifest_file import ManifestFile, read_manifest
 from stream.jobs.resume import existing, resumed, retried
 from stream.logs import configure_logs
@@ -46,7 +46,7 @@ from stream.sinks.write_errors import write_error
 
 DONE, FAILED = 0, 1
 
-Prepare = Callable[[Manifest | None], Manifest]
+Prepare = Callable[[JobManifest | None], JobManifest]
 
 
 def batch_command(settings: BatchSettings) -> int:
@@ -63,7 +63,7 @@ def batch_command(settings: BatchSettings) -> int:
     before = None if settings.fresh else read_manifest(settings.out)
     found = find_inputs(settings.paths, settings.out, before.items if before else ())
 
-    def prepare(now: Manifest | None) -> Manifest:
+    def prepare(now: JobManifest | None) -> JobManifest:
         return resumed(None if settings.fresh else now, found, job, settings.out, teller.said)
 
     return _work(settings.out, prepare, settings.workforce, teller)
@@ -174,6 +174,6 @@ def _teller(workforce: Workforce) -> Teller:
     return ConsoleTeller(Console(stderr=True, quiet=workforce.quiet))
 
 
-def _exit_code(manifest: Manifest) -> int:
+def _exit_code(manifest: JobManifest) -> int:
     done = len(manifest.in_state(ItemState.DONE))
     return DONE if done == len(manifest.items) else FAILED

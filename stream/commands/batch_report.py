@@ -13,7 +13,7 @@ from rich.table import Table
 from stream.clock import Clock
 from stream.ingest.source import Source
 from stream.jobs.job_progress import JobProgress, ProgressNow
-from stream.jobs.manifest import Item, ItemState, Manifest
+from stream.jobs.manifest import Item, ItemState, JobManifest
 
 REFRESH_SECONDS = 0.2
 JSON_SECONDS = 1.0
@@ -43,7 +43,7 @@ class Teller(Protocol):
         """How far it is."""
         ...
 
-    def end(self, manifest: Manifest) -> None:
+    def end(self, manifest: JobManifest) -> None:
         """The work is over, or was stopped."""
         ...
 
@@ -56,7 +56,7 @@ class Report:
         self._due_seconds = 0.0
         self._progress = JobProgress(0, 0, 0, 0, 0.0)
 
-    def begin(self, manifest: Manifest) -> None:
+    def begin(self, manifest: JobManifest) -> None:
         """The work begins."""
         done, failed, left = (manifest.in_state(state) for state in _ORDER)
         self._progress = JobProgress(
@@ -124,7 +124,7 @@ class JsonTeller:
             eta_seconds=None if now.eta_seconds is None else round(now.eta_seconds, 1),
         )
 
-    def end(self, manifest: Manifest) -> None:
+    def end(self, manifest: JobManifest) -> None:
         """See `Teller.end`."""
         _print_event("end", **counts_of(manifest))
 
@@ -171,7 +171,7 @@ class ConsoleTeller:
             self._progress.update(self._task, completed=now.share, description=line)
             self._progress.refresh()
 
-    def end(self, manifest: Manifest) -> None:
+    def end(self, manifest: JobManifest) -> None:
         """See `Teller.end`."""
         if self._task is not None:
             self._progress.stop()
@@ -180,7 +180,7 @@ class ConsoleTeller:
             self._console.print(failure_table(failed))
 
 
-def counts_of(manifest: Manifest) -> dict[str, int]:
+def counts_of(manifest: JobManifest) -> dict[str, int]:
     """How many files are done, failed, pending, and their frames and poses."""
     counts = {state.value: len(manifest.in_state(state)) for state in _ORDER}
     items = manifest.items.values()
@@ -188,7 +188,7 @@ def counts_of(manifest: Manifest) -> dict[str, int]:
     return {"files": len(items), **counts, "frames": frames, "poses": poses}
 
 
-def counts_table(manifest: Manifest) -> Table:
+def counts_table(manifest: JobManifest) -> Table:
     """The counts for people."""
     table = Table(title="posestream batch", title_justify="left", show_header=False)
     for name, count in counts_of(manifest).items():

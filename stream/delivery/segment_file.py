@@ -14,7 +14,7 @@ SUFFIX = ".segment"
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class SpoolSegment:
     """What is known of a file without reading it again."""
 
     path: Path
@@ -30,9 +30,9 @@ class Segment:
         """The sequence that its first record had when it was written."""
         return int(self.path.stem)
 
-    def grown(self, record: Record, size_bytes: int) -> "Segment":
+    def grown(self, record: Record, size_bytes: int) -> "SpoolSegment":
         """With one record more."""
-        return Segment(
+        return SpoolSegment(
             self.path,
             self.size_bytes + size_bytes,
             self.waiting + 1,
@@ -54,7 +54,7 @@ class Segment:
             self.path.unlink()
 
 
-def recover_segments(folder: Path, first: int) -> Iterator[Segment]:
+def recover_segments(folder: Path, first: int) -> Iterator[SpoolSegment]:
     """What an earlier process left, oldest first; a cut tail is cut off, empty files are deleted.
 
     Args:
@@ -73,7 +73,7 @@ def recover_segments(folder: Path, first: int) -> Iterator[Segment]:
         whole_bytes, last = found[-1]
         if whole_bytes < len(contents):
             os.truncate(path, whole_bytes)
-        yield Segment(path, whole_bytes, len(found), last.sequence + 1, last.id)
+        yield SpoolSegment(path, whole_bytes, len(found), last.sequence + 1, last.id)
 
 
 class GrowingSegment:
@@ -88,7 +88,7 @@ class GrowingSegment:
         self._path = folder / f"{first:020d}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._descriptor = os.open(self._path, flags, 0o600)
-        self.segment = Segment(self._path, 0, 0, first, (0, 0))
+        self.segment = SpoolSegment(self._path, 0, 0, first, (0, 0))
 
     def append(self, record: Record) -> None:
         """Adds a record; if that fails, none of it stays in the file.

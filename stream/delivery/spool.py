@@ -19,7 +19,7 @@ from pathlib import Path
 from stream.delivery.cursor_file import CursorFile
 from stream.delivery.entry_id import EntryId
 from stream.delivery.record import Cursor, Record
-from stream.delivery.segment_file import GrowingSegment, Segment, recover_segments
+from stream.delivery.segment_file import GrowingSegment, SpoolSegment, recover_segments
 from stream.errors import ConfigError
 from stream.sinks.write_errors import write_error
 
@@ -164,7 +164,7 @@ class Spool:
                 self._folder.rmdir()
 
     @property
-    def _segments(self) -> list[Segment]:
+    def _segments(self) -> list[SpoolSegment]:
         return [*self._closed, *([self._tail.segment] if self._tail else [])]
 
     def _move(self, cursor: Cursor) -> bool:

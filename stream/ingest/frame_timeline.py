@@ -15,7 +15,7 @@ CLOCK_STEP_SECONDS = 0.5
 disciplined slowly drifts by half a millisecond a second at most."""
 
 
-class Jump(StrEnum):
+class TimeJump(StrEnum):
     """Why a new epoch begins."""
 
     BACK = "back"
@@ -33,7 +33,7 @@ class FrameTime:
     epoch: int
     index: int
     pts_seconds: float
-    jump: Jump | None = None
+    jump: TimeJump | None = None
     """Set on the first frame of a new epoch."""
 
 
@@ -84,20 +84,22 @@ class FrameTimeline:
             self._zero = seconds - self._next()
         return seconds - self._zero
 
-    def _jump(self, now: Fraction) -> Jump | None:
+    def _jump(self, now: Fraction) -> TimeJump | None:
         """Whether the stream's own clock jumped before this frame."""
         if self._index < 0:
             return None
         if self._is_live and now > self._last + LIVE_GAP_SECONDS:
-            return Jump.FORWARD
+            return TimeJump.FORWARD
         if now >= self._last - JITTER_SECONDS:
             return None
         ahead = (now + period - self._last for period in WRAP_SECONDS)
-        return Jump.WRAP if any(0 <= step <= LIVE_GAP_SECONDS for step in ahead) else Jump.BACK
+        return (
+            TimeJump.WRAP if any(0 <= step <= LIVE_GAP_SECONDS for step in ahead) else TimeJump.BACK
+        )
 
-    def _clock_jump(self, offset_seconds: float | None) -> Jump | None:
+    def _clock_jump(self, offset_seconds: float | None) -> TimeJump | None:
         """Whether this machine's clock was set since the frame before."""
         before, self._clock_offset = self._clock_offset, offset_seconds
         if not self._is_live or before is None or offset_seconds is None:
             return None
-        return Jump.CLOCK if abs(offset_seconds - before) > CLOCK_STEP_SECONDS else None
+        return TimeJump.CLOCK if abs(offset_seconds - before) > CLOCK_STEP_SECONDS else None

@@ -76,14 +76,14 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class JobManifest:
     """All of it."""
 
     settings: JobSettings
     items: dict[str, Item] = field(default_factory=dict)
     """By path, in the order in which they came."""
 
-    def with_items(self, items: Iterable[Item]) -> "Manifest":
+    def with_items(self, items: Iterable[Item]) -> "JobManifest":
         """With items added or replaced."""
         return replace(self, items=self.items | {item.path: item for item in items})
 
@@ -102,17 +102,17 @@ def item_line(item: Item) -> str:
     return json.dumps(asdict(item))
 
 
-def manifest_of(lines: Iterable[str]) -> Manifest:
+def manifest_of(lines: Iterable[str]) -> JobManifest:
     """The manifest that stands in the lines.
 
     Raises:
         ConfigError: if a line makes no sense.
     """
-    manifest: Manifest | None = None
+    manifest: JobManifest | None = None
     for number, line in enumerate(lines, start=1):
         try:
             if manifest is None:
-                manifest = Manifest(_settings(json.loads(line)))
+                manifest = JobManifest(_settings(json.loads(line)))
             else:
                 item = _item(json.loads(line))
                 manifest.items[item.path] = item

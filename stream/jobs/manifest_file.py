@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stream.errors import ConfigError, SinkError
-from stream.jobs.manifest import Item, Manifest, item_line, manifest_of, settings_line
+from stream.jobs.manifest import Item, JobManifest, item_line, manifest_of, settings_line
 from stream.sinks.line_file import LineFile
 from stream.sinks.partial_file import PartialFile
 from stream.sinks.write_errors import write_error
@@ -20,7 +20,7 @@ NAME = "manifest.jsonl"
 LOCK_NAME = ".lock"
 
 
-def read_manifest(out: Path) -> Manifest | None:
+def read_manifest(out: Path) -> JobManifest | None:
     """The manifest of the job in a folder; None if there is none.
 
     Raises:
@@ -40,7 +40,7 @@ def read_manifest(out: Path) -> Manifest | None:
 class ManifestFile:
     """The manifest of a job that is worked on, by one process at a time."""
 
-    def __init__(self, out: Path, prepare: Callable[[Manifest | None], Manifest]) -> None:
+    def __init__(self, out: Path, prepare: Callable[[JobManifest | None], JobManifest]) -> None:
         """Takes the folder, making it if there is none.
 
         Args:

@@ -6,21 +6,21 @@ from pathlib import Path
 from stream.errors import ConfigError
 from stream.jobs.fingerprint import fingerprint_of
 from stream.jobs.inputs import Found, allot_names
-from stream.jobs.manifest import Item, ItemState, JobSettings, Manifest
+from stream.jobs.manifest import Item, ItemState, JobManifest, JobSettings
 
 Say = Callable[[str], None]
 """Told why something is done again."""
 
 
 def resumed(
-    before: Manifest | None, found: Sequence[Found], settings: JobSettings, out: Path, say: Say
-) -> Manifest:
+    before: JobManifest | None, found: Sequence[Found], settings: JobSettings, out: Path, say: Say
+) -> JobManifest:
     """The manifest to work on: what there was, what is new, and what must be done again.
 
     Raises:
         ConfigError: if the job was begun with other settings.
     """
-    manifest = before or Manifest(settings)
+    manifest = before or JobManifest(settings)
     if differences := manifest.settings.differences(settings):
         raise ConfigError(
             f"the job in {out} was begun with {'; '.join(differences)}; use the same options, "
@@ -32,7 +32,7 @@ def resumed(
     return manifest.with_items([*again, *new])
 
 
-def retried(before: Manifest | None, out: Path) -> Manifest:
+def retried(before: JobManifest | None, out: Path) -> JobManifest:
     """The manifest with everything that failed to be done again.
 
     Raises:
@@ -42,7 +42,7 @@ def retried(before: Manifest | None, out: Path) -> Manifest:
     return manifest.with_items([item.again() for item in manifest.in_state(ItemState.FAILED)])
 
 
-def existing(manifest: Manifest | None, out: Path) -> Manifest:
+def existing(manifest: JobManifest | None, out: Path) -> JobManifest:
     """The manifest, which must be there.
 
     Raises:

@@ -10,7 +10,7 @@ from stream.ingest.frame_timeline import (
     LIVE_GAP_SECONDS,
     FrameTime,
     FrameTimeline,
-    Jump,
+    TimeJump,
 )
 
 STEP = Fraction(1, 25)
@@ -95,11 +95,11 @@ def test_a_full_counter_that_begins_again_is_a_wrap(bits: int) -> None:
     full = Fraction(2**bits, 90_000)
     frames = placed([full - STEP * 2, full - STEP, 0, STEP], is_live=True)
     assert names(frames) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert [frame.jump for frame in frames] == [None, None, Jump.WRAP, None]
+    assert [frame.jump for frame in frames] == [None, None, TimeJump.WRAP, None]
 
 
-@pytest.mark.parametrize(("after", "jump"), [(2, Jump.BACK), (5 + 11, Jump.FORWARD)])
-def test_a_jump_has_a_name(after: int, jump: Jump) -> None:
+@pytest.mark.parametrize(("after", "jump"), [(2, TimeJump.BACK), (5 + 11, TimeJump.FORWARD)])
+def test_a_jump_has_a_name(after: int, jump: TimeJump) -> None:
     assert placed([0, 5, after], is_live=True)[-1].jump is jump
 
 
@@ -107,7 +107,7 @@ def test_a_clock_that_is_set_starts_an_epoch_of_a_live_stream() -> None:
     timeline = FrameTimeline(STEP, is_live=True)
     offsets = [100.0, 100.01, 103.0, 103.0, 40.0]
     frames = [timeline.place(n * STEP, offset) for n, offset in enumerate(offsets)]
-    assert [frame.jump for frame in frames] == [None, None, Jump.CLOCK, None, Jump.CLOCK]
+    assert [frame.jump for frame in frames] == [None, None, TimeJump.CLOCK, None, TimeJump.CLOCK]
     assert names(frames) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
     assert times(frames) == pytest.approx([0, 0.04, 0, 0.04, 0])
 
