@@ -37,6 +37,7 @@ class Layer:
     """A convolution that may be quantised."""
 
     name: str
+    """Of its output tensor: nodes need have no name."""
     activation: str
     """Name of its input tensor."""
     weights: str
@@ -50,7 +51,7 @@ def quantisable_layers(model: ModelProto) -> list[Layer]:
     """
     constant = _constants(model)
     return [
-        Layer(node.name, node.input[0], node.input[1])
+        Layer(node.output[0], node.input[0], node.input[1])
         for node in model.graph.node
         if node.op_type in OUTPUT_AXIS and node.input[1] in constant and _groups(node) == 1
     ]
@@ -97,7 +98,7 @@ def quantise(
     nodes: list[NodeProto] = []
     done: set[str] = set()
     for node in out.graph.node:
-        if node.name in wanted:
+        if node.output and node.output[0] in wanted:
             activation, weights = node.input[0], node.input[1]
             if activation not in done:
                 nodes += _quantise_activation(out, activation, precision, ranges[activation])

@@ -76,7 +76,8 @@ def build_plan(backend: Backend, request: PlanRequest, say: Say) -> Plan:
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise EngineError(_refusal(backend, request, messages))
-        _save_timing_cache(config, request.timing_cache)
+        if backend.flavour is Flavour.TENSORRT:
+            _save_timing_cache(config, request.timing_cache)
     return Plan(bytes(plan), inputs, outputs, tuple(messages.warnings))
 
 

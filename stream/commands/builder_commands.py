@@ -50,6 +50,24 @@ BUILDER_COMMANDS = (
         "eval",
         "Measure a model on labelled pictures: COCO's AP and AR.",
     ),
+    BuilderCommand(
+        ("build",),
+        "builders.build_command:app",
+        "build",
+        "Compile a model's engines ahead, and measure them beside fp32.",
+    ),
+    BuilderCommand(
+        ("models", "import"),
+        "builders.importing.import_app:app",
+        "train",
+        "Turn published weights into a checkpoint with our key names.",
+    ),
+    BuilderCommand(
+        ("models", "pull"),
+        "builders.importing.pull_app:app",
+        "train",
+        "Fetch weights that others published.",
+    ),
 )
 """One entry a command."""
 
