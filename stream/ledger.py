@@ -35,3 +35,18 @@ class FrameLedger:
         if self.in_flight < 1:
             raise LedgerError(f"outcome {outcome} for a frame that was never read: {self}")
         self.outcomes[outcome] += 1
+
+    def pass_frames(self, outcome: Outcome, count: int) -> None:
+        """So many frames left the decoder and met their outcome right there.
+
+        Raises:
+            LedgerError: if the count is negative.
+        """
+        if count < 0:
+            raise LedgerError(f"{count} frames cannot be {outcome}: {self}")
+        self.read += count
+        self.outcomes[outcome] += count
+
+    def copy(self) -> "FrameLedger":
+        """The counts of this moment."""
+        return FrameLedger(self.read, dict(self.outcomes))

@@ -93,6 +93,16 @@ def picture_from_rgb(rgb: NDArray[np.uint8]) -> Picture:
     return Picture(y, u, v, ColourSpace.BT601, full_range=True)
 
 
+def black_picture(
+    width: int, height: int, space: ColourSpace = ColourSpace.BT601, *, full_range: bool = False
+) -> Picture:
+    """A black picture that takes no memory: one pixel, seen everywhere."""
+    half = (height + 1) // 2, (width + 1) // 2
+    y = np.broadcast_to(np.uint8(0), (height, width))
+    u, v = np.broadcast_to(np.uint8(128), half), np.broadcast_to(np.uint8(128), half)
+    return Picture(y, u, v, space, full_range)
+
+
 def to_rgb(picture: Picture) -> NDArray[np.uint8]:
     """(H, W, 3) RGB at full size, a new array."""
     return _scaled_rgb(picture, picture.width, picture.height)

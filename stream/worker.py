@@ -1,4 +1,4 @@
-"""The data path of `stream/inline.py` on three threads; the only module that starts threads.
+"""The data path of `stream/inline.py` on three threads; starts all threads and processes.
 
 ::
 
@@ -24,18 +24,19 @@ request or the error on, all joins share the one budget `STOP_SECONDS`.
 """
 
 import logging
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from subprocess import DEVNULL, Popen
 from threading import Thread
 from typing import Any
-
-import numpy as np
 
 from stream.channel import Channel
 from stream.errors import PoseStreamError
 from stream.frame import Outcome
-from stream.picture import Picture, Plane
+from stream.picture import black_picture
 from stream.pipeline import (
     Entry,
     EstimateStage,
@@ -56,6 +57,8 @@ STUCK_SOURCE_SECONDS = 0.5
 """A source that gives no frame so long after a stop request is left to itself."""
 POLL_SECONDS = 0.02
 """How often the calling thread looks for a stop request, an error or the end."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Our processes do no linear algebra worth the memory of its threads."""
 GROUPS_AHEAD = 2
 """Groups that may wait for the publish thread."""
 
@@ -186,6 +189,27 @@ def start_thread(name: str, body: Callable[[], None]) -> Thread:
     return thread
 
 
+def start_process(module: str, words: Sequence[str], fds: Sequence[int]) -> Popen[bytes]:
+    """Starts `python -m MODULE PARENT WORDS...`, which is to end when this process does.
+
+    Call it from a thread that lives as long as the process shall: Linux tells a child of the death
+    of the thread that started it.
+
+    Args:
+        module: whose `main` calls `stream.fleet.child.begin`.
+        words: its arguments after the id of this process. No secrets: everybody can read them.
+        fds: descriptors that it inherits.
+    """
+    # A session of its own: Ctrl-C at a terminal is for the supervisor only.
+    return Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", module, str(os.getpid()), *words],
+        pass_fds=tuple(fds),
+        stdin=DEVNULL,
+        start_new_session=True,
+        env=os.environ | ONE_THREAD,
+    )
+
+
 def _decoded_channel(run: Run) -> Channel[Entry]:
     capacity = run.estimator.batch_size
     if run.source.description.is_live:
@@ -221,16 +245,9 @@ def _join_all(line: _Line, threads: list[Thread], stop_seconds: float) -> None:
 
 def _dropped(entry: Entry) -> Entry:
     """The entry overtaken by newer frames, without its pixels."""
-    picture = _without_pixels(entry.frame.picture)
+    whole = entry.frame.picture
+    picture = black_picture(
+        whole.width, whole.height, whole.colour_space, full_range=whole.full_range
+    )
     outcome = entry.outcome or Outcome.DROPPED
     return replace(entry, frame=replace(entry.frame, picture=picture), outcome=outcome)
-
-
-def _without_pixels(picture: Picture) -> Picture:
-    """A black picture of the same size that takes no memory: one pixel, seen everywhere."""
-
-    def plane(like: Plane, value: int) -> Plane:
-        return np.broadcast_to(np.uint8(value), like.shape)
-
-    y, u, v = plane(picture.y, 0), plane(picture.u, 128), plane(picture.v, 128)
-    return Picture(y, u, v, picture.colour_space, picture.full_range)

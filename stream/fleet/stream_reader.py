@@ -1,0 +1,256 @@
+"""Reads one stream in a decoder process, from the order to the loss; the body of one thread.
+
+A frame to infer is copied into a slot of shared memory and announced; all others are only counted.
+With no slot free (the supervisor is slow) the frame is dropped and counted: reading never waits.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import count
+
+from stream.clock import Clock
+from stream.errors import LossCause, PoseStreamError, SourceError
+from stream.fleet.frame_rate_cap import FrameRateCap
+from stream.fleet.messages import (
+    FrameReady,
+    PassedFrames,
+    SegmentMade,
+    StreamClosed,
+    StreamLost,
+    StreamOpened,
+    StreamOrder,
+)
+from stream.fleet.outbox import Outbox
+from stream.fleet.segment import Segment, picture_bytes
+from stream.fleet.tls_check import speaks_tls
+from stream.frame import Frame
+from stream.ingest.pyav_source import PyavSource
+from stream.ingest.source import Source
+from stream.ingest.video_address import VideoAddress
+from stream.picture import Picture
+from stream.redaction import redacted
+
+log = logging.getLogger(__name__)
+
+SLOTS = 6
+"""One that is written, one that waits, two in the engine, one shown, one on its way back."""
+TELL_SECONDS = 0.2
+"""How often frames are reported that were not to be inferred."""
+
+
+@dataclass(slots=True)
+class _Passed:
+    """Counts since they were last reported."""
+
+    skipped: int = 0
+    corrupt: int = 0
+    dropped: int = 0
+    corrupt_packets: int = 0
+    decode_seconds: float = 0.0
+    told_seconds: float = field(default=0.0)
+
+    def message(self, order: StreamOrder) -> PassedFrames:
+        return PassedFrames(
+            stream=order.stream,
+            run=order.run,
+            skipped=self.skipped,
+            corrupt=self.corrupt,
+            dropped=self.dropped,
+            corrupt_packets=self.corrupt_packets,
+            decode_seconds=self.decode_seconds,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.skipped or self.corrupt or self.dropped or self.corrupt_packets)
+
+
+class StreamReader:
+    """One run of one stream. `run` is the body of its thread; the rest is for the main thread."""
+
+    def __init__(
+        self, order: StreamOrder, outbox: Outbox, clock: Clock, first_segment: int
+    ) -> None:
+        """Segments of the run are numbered from `first_segment`."""
+        self.order = order
+        self._outbox, self._clock = outbox, clock
+        self._numbers = count(first_segment)
+        self._generations = count(1)
+        self._cap = FrameRateCap(order.max_fps, order.phase)
+        self._segment: Segment | None = None
+        self._segment_number = -1
+        self._free: deque[int] = deque()
+        self._passed = _Passed()
+        self._known_corrupt_packets = 0
+        self.is_closed = False
+        """Set by the main thread: end at the next frame."""
+
+    def give_back(self, segment: int, slot: int) -> None:
+        """A slot is free again."""
+        if segment == self._segment_number:
+            self._free.append(slot)
+
+    def run(self) -> None:
+        """Reads until the stream is lost or closed, and says so."""
+        order = self.order
+        try:
+            self._read()
+        except SourceError as error:
+            self._tell_loss(self._cause(error), str(error))
+        except PoseStreamError as error:
+            self._tell_loss(LossCause.CODEC, str(error))
+        except Exception as error:  # the thread's end; the supervisor tries again
+            log.exception("stream_reader_failed", extra={"stream": order.stream})
+            self._tell_loss(LossCause.CODEC, type(error).__name__)
+
+    def _read(self) -> None:
+        epoch = self.order.first_epoch
+        while not self.is_closed:
+            # A file is played round and round; every round is an epoch. A camera is read once.
+            epoch = self._read_once(epoch) + 1
+            if self.order.is_live:
+                self._tell_loss(LossCause.EOF, f"{self.order.shown}: the connection was closed")
+                return
+        self._tell_passed()
+        self._outbox.put(StreamClosed(stream=self.order.stream, run=self.order.run))
+
+    def _read_once(self, first_epoch: int) -> int:
+        """Returns the last epoch."""
+        epoch = first_epoch
+        with closing(self._open()) as source:
+            self._tell_opened(source)
+            for frame in self._paced(source):
+                if self.is_closed:
+                    break
+                epoch = first_epoch + frame.epoch
+                self._count_packets(source)
+                self._take(frame, epoch)
+        return epoch
+
+    def _open(self) -> Source:
+        order = self.order
+        address = VideoAddress(
+            order.address,
+            order.shown,
+            order.protocols,
+            is_live=order.is_live,
+            format=order.format,
+            options=order.options,
+            open_seconds=order.open_seconds,
+            read_seconds=order.read_seconds,
+        )
+        self._known_corrupt_packets = 0
+        return PyavSource(
+            address,
+            stream=order.stream,
+            clock=self._clock,
+            thread_count=1,
+            max_pixels=order.max_pixels,
+        )
+
+    def _paced(self, source: Source) -> Iterator[Frame]:
+        """The frames; those of a file each at its time."""
+        begun = self._clock.monotonic()
+        for frame in source.frames():
+            if not self.order.is_live:
+                ahead = begun + frame.pts_seconds - self._clock.monotonic()
+                self._outbox.wait(max(ahead, 0.0), lambda: self.is_closed)
+            yield frame
+
+    def _take(self, frame: Frame, epoch: int) -> None:
+        now = self._clock.monotonic()
+        if frame.damaged:
+            self._passed.corrupt += 1
+        elif not self._cap.admits(now):
+            self._passed.skipped += 1
+        else:
+            self._announce(frame, epoch, now)
+        if now - self._passed.told_seconds >= TELL_SECONDS:
+            self._tell_passed()
+
+    def _announce(self, frame: Frame, epoch: int, now: float) -> None:
+        picture = frame.picture
+        segment = self._fitting_segment(picture)
+        if not self._free:
+            self._passed.dropped += 1
+            return
+        slot, generation = self._free.popleft(), next(self._generations)
+        segment.write(slot, generation, picture)
+        self._tell_passed()
+        self._outbox.put(
+            FrameReady(
+                stream=frame.stream,
+                run=self.order.run,
+                epoch=epoch,
+                index=frame.index,
+                pts_seconds=frame.pts_seconds,
+                capture_seconds=frame.capture_seconds,
+                read_seconds=now,
+                segment=self._segment_number,
+                slot=slot,
+                generation=generation,
+                width=picture.width,
+                height=picture.height,
+                colour_space=picture.colour_space.name,
+                full_range=picture.full_range,
+            )
+        )
+
+    def _fitting_segment(self, picture: Picture) -> Segment:
+        """The memory; a new one when pictures got larger (what is in the old one stays there)."""
+        if self._segment is not None and self._segment.holds(picture):
+            return self._segment
+        segment = Segment(SLOTS, picture_bytes(picture.width, picture.height))
+        number = next(self._numbers)
+        self._outbox.put(
+            SegmentMade(
+                stream=self.order.stream,
+                run=self.order.run,
+                segment=number,
+                slots=segment.slots,
+                slot_bytes=segment.slot_bytes,
+            ),
+            fds=(segment.fd,),
+        )
+        segment.close_fd()
+        self._segment, self._segment_number = segment, number
+        self._free = deque(range(SLOTS))
+        return segment
+
+    def _count_packets(self, source: Source) -> None:
+        self._passed.corrupt_packets += source.corrupt_packets - self._known_corrupt_packets
+        self._known_corrupt_packets = source.corrupt_packets
+
+    def _cause(self, error: SourceError) -> LossCause:
+        """FFmpeg has one name for a network that fails and a certificate that does."""
+        if error.cause is LossCause.NETWORK and speaks_tls(self.order.address) is False:
+            return LossCause.TLS
+        return error.cause
+
+    def _tell_opened(self, source: Source) -> None:
+        about = source.description
+        self._outbox.put(
+            StreamOpened(
+                stream=self.order.stream,
+                run=self.order.run,
+                codec=about.codec,
+                width=about.width,
+                height=about.height,
+                fps=about.fps_from_header,
+            )
+        )
+
+    def _tell_passed(self) -> None:
+        if not self._passed.is_empty:
+            self._outbox.put(self._passed.message(self.order))
+        self._passed = _Passed(told_seconds=self._clock.monotonic())
+
+    def _tell_loss(self, cause: LossCause, words: str) -> None:
+        self._tell_passed()
+        order = self.order
+        self._outbox.put(
+            StreamLost(stream=order.stream, run=order.run, cause=cause, words=redacted(words))
+        )
