@@ -1,8 +1,9 @@
 """One contract, all engines: each test here runs over every implementation of `Engine`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ from engines.artefact import Artefact
 from engines.engine import Engine, Precision
 from engines.engine_options import EngineOptions
 from engines.engine_store import EngineStore
+from engines.nvidia_driver import first_gpu
 from engines.onnxruntime_engine import open_onnxruntime
 from engines.openvino_engine import build_openvino, open_openvino
 from engines.replay_engine import ReplayEngine, record
+from engines.tensorrt_backend import Flavour, load_backend
+from engines.tensorrt_engine import PLAN_NAME, open_tensorrt, open_tensorrt_rtx, plan_key
+from engines.torch_engine import open_torch
 from stream.errors import EngineError
 from tests.tiny_model import draw_people, pose_at, score_of
 
@@ -58,18 +63,77 @@ def onnxruntime_in_buckets(artefact: Artefact) -> Engine:
     return open_onnxruntime(artefact, canvas=CANVAS, options=EngineOptions(batches=(2, 8)))
 
 
+def torch_program(artefact: Artefact) -> Engine:
+    torch = pytest.importorskip("torch")
+    from tests.tiny_twin import store_twin  # noqa: PLC0415 - others need no torch
+
+    threads = torch.get_num_threads()
+    with TemporaryDirectory() as folder:
+        store = EngineStore(Path(folder))
+        store_twin(artefact, CANVAS, store)
+        options = EngineOptions(batches=(1, 4), store=store)
+        opened = open_torch(artefact, canvas=CANVAS, threads=1, options=options)
+    torch.set_num_threads(threads)  # one number for the whole process
+    return opened
+
+
+def tensorrt_plan(artefact: Artefact) -> Engine:
+    return gpu_plan(artefact, Flavour.TENSORRT)
+
+
+def tensorrt_rtx_plan(artefact: Artefact) -> Engine:
+    return gpu_plan(artefact, Flavour.TENSORRT_RTX)
+
+
+def gpu_plan(artefact: Artefact, flavour: Flavour) -> Engine:
+    """Built here and now; skipped without a GPU, its driver or the library."""
+    try:
+        backend, gpu = load_backend(flavour), first_gpu()
+    except EngineError as error:
+        pytest.skip(str(error))
+    from builders.tensorrt_build import PlanRequest, build_plan  # noqa: PLC0415 - as above
+
+    batches, rtx = (1, 4), flavour is Flavour.TENSORRT_RTX
+    request = PlanRequest(
+        onnx=artefact.onnx_path.read_bytes(),
+        manifest=artefact.manifest,
+        canvas=CANVAS,
+        batches=batches,
+        precision=Precision.FP32,
+        target=gpu.capability if rtx else None,
+    )
+
+    def write(folder: Path) -> dict[str, str]:
+        plan = build_plan(backend, request, lambda _line: None)
+        (folder / PLAN_NAME).write_bytes(plan.contents)
+        return {}
+
+    with TemporaryDirectory() as root:
+        store = EngineStore(Path(root))
+        target = backend.target_of(gpu)
+        store.build(plan_key(backend, artefact, target, Precision.FP32, (CANVAS, batches)), write)
+        options = EngineOptions(batches=batches, store=store)
+        return OPEN_PLAN[flavour](artefact, canvas=CANVAS, options=options)
+
+
+OPEN_PLAN = {Flavour.TENSORRT: open_tensorrt, Flavour.TENSORRT_RTX: open_tensorrt_rtx}
+
+
 def replay_by_picture(artefact: Artefact) -> Engine:
     recorded = record(openvino_fp32(artefact), PICTURES)
     return ReplayEngine(artefact.manifest, CANVAS, recorded)
 
 
-OPENERS: list[Callable[[Artefact], Engine]] = [
+OPENERS: list[Any] = [
     openvino_fp32,
     openvino_best,
     openvino_in_buckets,
     openvino_from_the_store,
     onnxruntime_fp32,
     onnxruntime_in_buckets,
+    pytest.param(torch_program, marks=pytest.mark.slow),
+    pytest.param(tensorrt_plan, marks=pytest.mark.slow),
+    pytest.param(tensorrt_rtx_plan, marks=pytest.mark.slow),
     replay_by_picture,
 ]
 
