@@ -1,0 +1,1 @@
+"""Published weights, fetched and turned into checkpoints with our key names."""
