@@ -40,9 +40,14 @@ def write_model(
         skeleton="coco_17",
         **about,
     )
+    write_manifest(manifest, folder)
+    return manifest
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Writes `manifest.json`."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
-    return manifest
 
 
 def _with_numbers(
