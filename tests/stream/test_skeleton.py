@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pycocotools.cocoeval import Params
 
 from stream.errors import PoseError
 from stream.skeleton import COCO_17, CROWDPOSE_14, SKELETONS, Skeleton
@@ -25,6 +26,15 @@ def test_limbs_join_all_joints_into_one_body_and_mirror_onto_each_other(
     order = skeleton.flip_order()
     limbs = {frozenset(limb) for limb in skeleton.limbs}
     assert {frozenset(int(order[joint]) for joint in limb) for limb in limbs} == limbs
+
+
+def test_the_sigmas_of_coco_are_those_of_its_evaluation() -> None:
+    np.testing.assert_allclose(COCO_17.sigmas, Params("keypoints").kpt_oks_sigmas, atol=1e-7)
+
+
+def test_sigmas_cannot_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        COCO_17.sigmas[0] = 1
 
 
 def test_crowdpose_has_cocos_body_joints_with_their_sigmas_then_head_and_neck() -> None:
