@@ -130,7 +130,7 @@ def _settings(found: dict[str, Any]) -> JobSettings:
 
 
 def _item(found: dict[str, Any]) -> Item:
-    if found.keys() != {one.name for one in fields(Item)}:
+    if set(found) != {one.name for one in fields(Item)}:
         raise ValueError(f"fields {sorted(found)}")
     fingerprint = found["fingerprint"]
     return Item(

@@ -39,8 +39,10 @@ class ParquetSink:
         self._rows: list[dict[str, Any]] = []
         self._is_open = True
         try:
+            # A file of our own: the writer keeps its one open when the disk is full.
+            self._raw = self._file.partial.open("wb")
             self._writer = parquet.ParquetWriter(
-                self._file.partial, _schema(self._arrow), compression="zstd"
+                self._raw, _schema(self._arrow), compression="zstd"
             )
         except OSError as error:
             raise write_error(str(path), error, "nothing was written") from error
@@ -57,8 +59,8 @@ class ParquetSink:
     def close(self) -> None:
         """See `Sink.close`."""
         if self._is_open:
-            self._is_open = False
             self._end_table()
+            self._is_open = False
             self._file.finish()
 
     def abandon(self) -> None:
@@ -67,12 +69,15 @@ class ParquetSink:
             self._is_open = False
             with suppress(SinkError):
                 self._end_table()
+            with suppress(OSError):
+                self._raw.close()
             self._file.keep()
 
     def _end_table(self) -> None:
         self._write_rows()
         try:
             self._writer.close()
+            self._raw.close()
         except OSError as error:
             raise self._error(error) from error
 

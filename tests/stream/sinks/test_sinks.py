@@ -13,6 +13,7 @@ from stream.frame import Outcome
 from stream.sinks.annotated_video_sink import AnnotatedVideoSink
 from stream.sinks.jsonl_sink import JsonlSink, append_jsonl, print_jsonl
 from stream.sinks.memory_sink import MemorySink
+from stream.sinks.parquet_sink import ParquetSink
 from stream.sinks.redis_address import parse_redis_address
 from stream.sinks.redis_sink import AT_ONCE, BatchRule, RedisSink
 from stream.sinks.sink import Sink
@@ -76,6 +77,16 @@ def video_case(folder: Path) -> Case:
     return Case(AnnotatedVideoSink(path), lambda: numbers(path), lambda: numbers(partial))
 
 
+def parquet_case(folder: Path) -> Case:
+    def numbers(path: Path) -> list[int]:
+        from pyarrow import parquet  # noqa: PLC0415 - others need none
+
+        return parquet.read_table(path)["frame"].to_pylist() if path.exists() else []
+
+    path, partial = folder / "out.parquet", folder / "out.parquet.partial"
+    return Case(ParquetSink(path), lambda: numbers(path), lambda: numbers(partial))
+
+
 def redis_case(server: RedisServer, name: str, rule: BatchRule) -> Case:
     address = parse_redis_address(server.location(stream=name))
 
@@ -86,7 +97,10 @@ def redis_case(server: RedisServer, name: str, rule: BatchRule) -> Case:
 
 
 @pytest.fixture(
-    params=["memory", "jsonl", "growing", "stdout", "video", "redis_batches", "redis_at_once"]
+    params=[
+        *("memory", "jsonl", "growing", "stdout", "video", "parquet"),
+        *("redis_batches", "redis_at_once"),
+    ]
 )
 def open_case(
     request: pytest.FixtureRequest,
@@ -105,6 +119,7 @@ def open_case(
         "growing": partial(growing_case, tmp_path),
         "stdout": partial(stdout_case, capfd),
         "video": partial(video_case, tmp_path),
+        "parquet": partial(parquet_case, tmp_path),
     }
     return makers[request.param]
 
