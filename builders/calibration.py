@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import Artefact
-from engines.bucket_engine import BucketEngine
+from engines.bucket_engine import Arrays, BucketEngine
 from engines.certification.agreement import Agreement, Candidates, compare
-from engines.certification.candidates import find_candidates
+from engines.certification.candidates import find_candidates, least_score, sigmas_of
 from engines.certification.certify import ReferenceFinder
 from engines.certification.picture_set import PictureSet
+from engines.certification.probe import probe_inputs
 from engines.engine import EngineSpec, Precision
-from stream.skeleton import SKELETONS
 
 MAX_PICTURES = 48
 """To calibrate with; more changed nothing in the ranges."""
@@ -26,8 +26,8 @@ class Calibration:
 
     artefact: Artefact
     canvas: tuple[int, int]
-    ranges: NDArray[np.uint8]
-    """(N, H, W, 3)"""
+    ranges: tuple[Arrays, ...]
+    """Inputs with batch 1."""
     judged: PictureSet
     people: tuple[Candidates, ...]
     """Of the reference, on the judged pictures."""
@@ -43,15 +43,20 @@ class Calibration:
         return compare(
             self.people,
             found,
-            min_score=manifest.thresholds.min_score,
-            sigmas=SKELETONS[manifest.skeleton].sigmas,
+            min_score=least_score(manifest),
+            sigmas=sigmas_of(manifest),
         )
 
 
 def new_calibration(artefact: Artefact, pictures: PictureSet) -> Calibration:
     """Splits the pictures and asks the fp32 reference for its people."""
     canvas = artefact.manifest.canvases[0]
-    some = PictureSet(pictures.name, pictures.pictures[::2][:MAX_PICTURES])
-    judged = PictureSet(f"{pictures.name}, judged", pictures.pictures[1::2] or some.pictures)
+    some = pictures.part(slice(0, 2 * MAX_PICTURES, 2))
+    judged = pictures.part(slice(1, None, 2)) if len(pictures.pictures) > 1 else some
     reference = ReferenceFinder(artefact)(judged, canvas)
-    return Calibration(artefact, canvas, some.on_canvas(canvas), judged, tuple(reference.people))
+    inputs = probe_inputs(artefact.manifest, some, canvas)
+    rows = len(next(iter(inputs.values())))
+    ranges = tuple(
+        {name: values[row : row + 1] for name, values in inputs.items()} for row in range(rows)
+    )
+    return Calibration(artefact, canvas, ranges, judged, tuple(reference.people))

@@ -5,6 +5,7 @@ and found by trained networks with scores like those of real people. They are sh
 because other versions of OpenCV may draw an edge another way.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -53,16 +54,18 @@ class _Figure:
         return place
 
 
-def draw_scene(seed: int, people: int) -> Rgb:
-    """(HEIGHT, WIDTH, 3) the same for the same seed."""
+def draw_scene(seed: int, people: int) -> tuple[Rgb, Floats]:
+    """(HEIGHT, WIDTH, 3) picture and (people, 17, 2) joints, the same for the same seed."""
     dice = np.random.default_rng(seed)
-    rgb = _background(dice)
+    rgb, joints = _background(dice), []
     for place in range(people):
         tall_px = float(dice.uniform(0.5, 0.8)) * HEIGHT
         x = (place + 0.5) * WIDTH / people + dice.uniform(-15, 15)
         top = HEIGHT * 0.93 - tall_px - dice.uniform(0, 0.05) * HEIGHT
-        _draw(rgb, _figure(dice, x, top, tall_px))
-    return cv2.GaussianBlur(rgb, (0, 0), 0.7).astype(np.uint8)
+        figure = _figure(dice, x, top, tall_px)
+        joints.append(figure.joints)
+        _draw(rgb, figure)
+    return cv2.GaussianBlur(rgb, (0, 0), 0.7).astype(np.uint8), np.array(joints)
 
 
 def _background(dice: np.random.Generator) -> Rgb:
@@ -185,9 +188,12 @@ def main(
 ) -> None:
     """Draws the set; the same files each time."""
     out.mkdir(parents=True, exist_ok=True)
+    truth = []
     for seed, people in enumerate(PEOPLE):
-        rgb = draw_scene(seed, people)
+        rgb, joints = draw_scene(seed, people)
         cv2.imwrite(str(out / f"scene_{seed}.png"), rgb[..., ::-1])
+        truth.append(np.round(joints, 1).tolist())
+    (out / "people.json").write_text(json.dumps(truth, separators=(",", ":")) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -58,9 +58,9 @@ def quantisable_layers(model: ModelProto) -> list[Layer]:
 
 
 def activation_ranges(
-    model: ModelProto, batches: Sequence[NDArray[np.generic]], input_name: str
+    model: ModelProto, batches: Sequence[Mapping[str, NDArray[np.generic]]]
 ) -> dict[str, float]:
-    """Largest absolute value (but for outliers) of each layer's input over batches of pictures.
+    """Largest absolute value (but for outliers) of each layer's input over batches of inputs.
 
     Raises:
         ConfigError: if there are no pictures.
@@ -77,7 +77,7 @@ def activation_ranges(
     )
     ranges = dict.fromkeys(names, 0.0)
     for batch in batches:
-        for name, values in zip(names, session.run(names, {input_name: batch}), strict=True):
+        for name, values in zip(names, session.run(names, dict(batch)), strict=True):
             ranges[name] = max(ranges[name], float(np.percentile(np.abs(values), KEPT_SHARE)))
     return ranges
 

@@ -54,11 +54,9 @@ def _quantised(
     model: ModelProto, precision: Precision, calibration: Calibration, say: Say
 ) -> ModelProto:
     layers = {layer.name: layer for layer in quantisable_layers(model)}
-    [name] = [spec.name for spec in calibration.artefact.manifest.inputs]
     pictures = calibration.ranges
     say(f"collects ranges of {len(layers)} convolutions from {len(pictures)} pictures")
-    batches = [pictures[row : row + 1] for row in range(len(pictures))]
-    ranges = activation_ranges(model, batches, name)
+    ranges = activation_ranges(model, pictures)
 
     def measure(chosen: Layers) -> Any:
         some = [layers[one] for one in chosen]

@@ -10,6 +10,7 @@ from typing import Any
 from builders.calibration import Calibration
 from builders.layer_choice import LayerChoice, Layers, choose_layers
 from engines.openvino_engine import QUANTISED_NAME, TELEMETRY, import_openvino
+from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
 
 CONVOLUTIONS = {"Convolution", "GroupConvolution", "ConvolutionBackpropData"}
@@ -42,12 +43,12 @@ def write_int8_graph(calibration: Calibration, folder: Path, say: Say) -> LayerC
 
 
 def _quantised(nncf: Any, model: Any, calibration: Calibration, others: list[str]) -> Any:
-    pictures = calibration.ranges
+    pictures = list(calibration.ranges)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nncf.quantize(
             model,
-            nncf.Dataset([pictures[row : row + 1] for row in range(len(pictures))]),
+            nncf.Dataset(pictures),
             # Activations after a ReLU are one-sided: with a zero-point they use all 8 bits.
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(pictures),
@@ -59,9 +60,8 @@ def _quantised(nncf: Any, model: Any, calibration: Calibration, others: list[str
 
 
 def _runner(core: Any, model: Any, calibration: Calibration) -> Any:
-    width, height = calibration.canvas
-    [name] = [spec.name for spec in calibration.artefact.manifest.inputs]
-    model.reshape({name: [1, height, width, 3]})
+    inputs = fixed_inputs(calibration.artefact.manifest, calibration.canvas)
+    model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
     compiled = core.compile_model(model, "CPU")
     names = [output.get_any_name() for output in compiled.outputs]
 

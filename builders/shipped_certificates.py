@@ -16,7 +16,7 @@ from builders.torch_program import torch_twin
 from engines.artefact import Artefact, load_artefact
 from engines.bucket_engine import BucketEngine
 from engines.certification.agreement import Candidates, compare
-from engines.certification.candidates import find_candidates
+from engines.certification.candidates import find_candidates, least_score, sigmas_of
 from engines.certification.certify import ReferenceFinder, certify
 from engines.certification.picture_set import PictureSet, drawn_set, folder_set
 from engines.certification.reference import (
@@ -33,7 +33,6 @@ from engines.open_engine import EngineName, open_engine
 from engines.openvino_engine import openvino_precisions
 from stream.clock import SystemClock
 from stream.errors import EngineError
-from stream.skeleton import SKELETONS
 
 Canvas = tuple[int, int]
 
@@ -69,8 +68,8 @@ def _torch_differences(
         agreement = compare(
             people[canvas_name(canvas)],
             found,
-            min_score=artefact.manifest.thresholds.min_score,
-            sigmas=SKELETONS[artefact.manifest.skeleton].sigmas,
+            min_score=least_score(artefact.manifest),
+            sigmas=sigmas_of(artefact.manifest),
         )
         differences[f"{name} {canvas_name(canvas)}"] = round(agreement.worst_px, 4)
     return differences

@@ -66,8 +66,3 @@ def take_turns(contestants: Sequence[Contestant], seconds: float, clock: Clock) 
         Timing(one.name, one.batch, np.array(times))
         for one, times in zip(contestants, spent, strict=True)
     ]
-
-
-def batch_of(canvases: NDArray[np.uint8], size: int) -> dict[str, NDArray[np.generic]]:
-    """A batch of so many pictures (H, W, 3), over and over if there are fewer."""
-    return {"canvas": np.resize(canvases, (size, *canvases.shape[1:]))}

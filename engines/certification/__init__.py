@@ -2,6 +2,7 @@
 
 picture_set.py   what is compared on: drawn people that come along, or a folder of real pictures
 agreement.py     how two lists of people differ; pure
+probe.py         a picture set as the inputs of a graph, whatever its stage
 candidates.py    the people an engine finds in a picture set
 reference.py     the people that the reference found, recorded with the model or found here
 certificate.py   the figures, the limits and the verdict, as JSON

@@ -4,22 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-
 from engines.artefact import Artefact
 from engines.certification.agreement import Candidates, compare
-from engines.certification.candidates import find_candidates
+from engines.certification.candidates import find_candidates, least_score, sigmas_of
 from engines.certification.certificate import Certificate, judge, key_of
 from engines.certification.picture_set import DRAWN, PictureSet
+from engines.certification.probe import batch_of, probe_inputs
 from engines.certification.reference import Reference, read_reference
-from engines.engine import Engine, Precision
+from engines.engine import Engine, Precision, Tensors
 from engines.onnxruntime_engine import open_onnxruntime
 from engines.openvino_engine import open_openvino
 from stream.clock import Clock
 from stream.errors import EngineError
-from stream.skeleton import SKELETONS
 
-LATENCY_CALLS = 5
+LATENCY_CALLS = 3
 
 FindReference = Callable[[PictureSet, tuple[int, int]], Reference]
 """The reference's people of a picture set on a canvas (width, height)."""
@@ -89,9 +87,10 @@ def certify(
     agreement = compare(
         expected,
         found,
-        min_score=artefact.manifest.thresholds.min_score,
-        sigmas=SKELETONS[artefact.manifest.skeleton].sigmas,
+        min_score=least_score(artefact.manifest),
+        sigmas=sigmas_of(artefact.manifest),
     )
+    inputs = probe_inputs(artefact.manifest, pictures, engines[0].spec.canvas)
     spec, limits = engines[0].spec, artefact.manifest.agreement_limits
     verdict, reasons = judge(agreement, limits)
     return Certificate(
@@ -107,18 +106,17 @@ def certify(
         verdict=verdict,
         reasons=reasons,
         latency_ms={
-            str(batch): _latency_ms(engines[0], pictures, batch, clock) for batch in spec.batches
+            str(batch): _latency_ms(engines[0], inputs, batch, clock) for batch in spec.batches
         },
     )
 
 
-def _latency_ms(engine: Engine, pictures: PictureSet, batch: int, clock: Clock) -> float:
-    """Median of a few calls with pictures of the set, over and over if the batch is larger."""
-    some = PictureSet(pictures.name, pictures.pictures[:batch]).on_canvas(engine.spec.canvas)
-    canvases = np.resize(some, (batch, *some.shape[1:]))
+def _latency_ms(engine: Engine, inputs: Tensors, batch: int, clock: Clock) -> float:
+    """Median of a few calls with rows of the set, over and over if the batch is larger."""
+    rows = batch_of(inputs, batch)
     spent = []
     for _ in range(LATENCY_CALLS):
         start = clock.monotonic()
-        engine.infer({"canvas": canvases})
+        engine.infer(rows)
         spent.append(clock.monotonic() - start)
     return round(1000 * median(spent), 3)

@@ -1,5 +1,6 @@
 """The pictures that engines are compared on."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stream.geometry import letterbox
 from stream.picture import picture_from_rgb, to_canvas
 
 Rgb = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 DRAWN = "drawn-1"
 """Name of the set that comes along; counts up when a picture changes."""
@@ -27,6 +29,13 @@ class PictureSet:
 
     name: str
     pictures: tuple[Rgb, ...]
+    joints_px: tuple[Floats, ...] | None = None
+    """(N, 17, 2) where the people of each picture are; None if nobody knows."""
+
+    def part(self, which: slice) -> "PictureSet":
+        """Some of the pictures; the name says so."""
+        joints = self.joints_px[which] if self.joints_px is not None else None
+        return PictureSet(f"{self.name}, in part", self.pictures[which], joints)
 
     def on_canvas(self, canvas: tuple[int, int]) -> NDArray[np.uint8]:
         """(N, H, W, 3) the pictures as a one-pass engine gets them; canvas is (width, height)."""
@@ -39,7 +48,9 @@ class PictureSet:
 
 def drawn_set() -> PictureSet:
     """The people that come along (`builders/drawn_people.py`)."""
-    return PictureSet(DRAWN, tuple(map(_read_rgb, sorted(DRAWN_FOLDER.glob("*.png")))))
+    truth = json.loads((DRAWN_FOLDER / "people.json").read_text(encoding="utf-8"))
+    pictures = map(_read_rgb, sorted(DRAWN_FOLDER.glob("*.png")))
+    return PictureSet(DRAWN, tuple(pictures), tuple(np.array(one, np.float32) for one in truth))
 
 
 def folder_set(folder: Path, count: int = REAL_PICTURES) -> PictureSet:

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from engines.artefact import Artefact
-from engines.benchmark import Contestant, Timing, batch_of, take_turns
+from engines.benchmark import Contestant, Timing, take_turns
 from engines.certification.certificate import Certificate, Judgement
 from engines.certification.certify import ReferenceFinder, certify
-from engines.certification.picture_set import PictureSet
+from engines.certification.probe import batch_of, probe_inputs
 from engines.engine import EngineSpec
 from engines.hardware import available_threads, cpu_features
 from engines.openvino_engine import graph_gflop
@@ -91,13 +91,9 @@ def _enter(
             opened = close_last.enter_context(closing(engine.open(artefact, canvas, (batch,))))
             spec = opened.spec
             name = f"{spec.engine} {spec.precision} batch {batch}"
-            rows = batch_of(_canvases(pictures, canvas), batch)
+            rows = batch_of(probe_inputs(artefact.manifest, pictures, canvas), batch)
             certificate = certify([opened], artefact, pictures, finder, clock)
             yield _Checked(Contestant(name, opened, rows), spec, certificate)
-
-
-def _canvases(pictures: PictureSet, canvas: tuple[int, int]) -> Any:
-    return pictures.on_canvas(canvas)
 
 
 def _report(

@@ -112,7 +112,7 @@ def _processor() -> Finding:
 def _gpu(devices: Path) -> Finding:
     count = len(list(devices.glob("nvidia[0-9]*")))
     words = f"{count} NVIDIA" if count else "none; models run on the processor"
-    remedy = "this version runs models on the processor only" if count else ""
+    remedy = "models run on it with: pip install 'posestream[tensorrt]'" if count else ""
     return Finding("GPU", Verdict.NOTE if count else Verdict.GOOD, words, remedy)
 
 

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from engines.artefact import Artefact
-from engines.benchmark import Contestant, Timing, batch_of, take_turns
+from engines.benchmark import Contestant, Timing, take_turns
 from engines.certification.certificate import Judgement
 from engines.certification.certify import ReferenceFinder, certify
 from engines.certification.picture_set import drawn_set, folder_set
+from engines.certification.probe import batch_of, probe_inputs
 from engines.engine import Precision
 from engines.engine_options import EngineOptions
 from engines.open_engine import EngineName, open_engine
@@ -53,7 +54,8 @@ def open_all(
     """The engines, each proven to find the reference's people; and those proofs."""
     canvas, clock = artefact.manifest.canvases[0], SystemClock()
     pictures = folder_set(arguments.pictures, 32) if arguments.pictures else drawn_set()
-    canvases, finder = pictures.on_canvas(canvas), ReferenceFinder(artefact)
+    inputs = probe_inputs(artefact.manifest, pictures, canvas)
+    finder = ReferenceFinder(artefact)
     contestants, proofs = [], []
     for name, precision, batch in entries():
         options = EngineOptions(batches=(batch,))
@@ -68,7 +70,7 @@ def open_all(
         if certificate.verdict is Judgement.FAILED:
             sys.exit(f"not timed: {certificate.in_words}: {'; '.join(certificate.reasons)}")
         title = f"{name} {precision} batch {batch}"
-        contestants.append(Contestant(title, opened, batch_of(canvases, batch)))
+        contestants.append(Contestant(title, opened, batch_of(inputs, batch)))
         proofs.append({"engine": title, "agreement": dict(certificate.agreement)})
     return contestants, proofs
 

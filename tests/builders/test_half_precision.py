@@ -108,7 +108,7 @@ def test_dense_convolutions_are_quantised_and_the_others_left() -> None:
 def test_quantised_layers_compute_roughly_the_same(precision: Precision, tolerance: float) -> None:
     model = small_network()
     layers = [layer for layer in quantisable_layers(model) if layer.name != "offsets"]
-    ranges = activation_ranges(model, [PICTURES], "x")
+    ranges = activation_ranges(model, [{"x": PICTURES}])
     quantised = quantise(model, precision, ranges, layers)
     kinds = [node.op_type for node in quantised.graph.node]
     assert kinds.count("QuantizeLinear") == 2
@@ -121,7 +121,7 @@ def test_quantised_layers_compute_roughly_the_same(precision: Precision, toleran
 
 def test_without_pictures_there_are_no_ranges() -> None:
     with pytest.raises(ConfigError, match="no calibration pictures"):
-        activation_ranges(small_network(), [], "x")
+        activation_ranges(small_network(), [])
 
 
 def test_only_int8_and_fp8_are_quantisation() -> None:

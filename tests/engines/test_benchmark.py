@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from engines.artefact import Artefact
-from engines.benchmark import Contestant, Timing, batch_of, take_turns
+from engines.benchmark import Contestant, Timing, take_turns
+from engines.certification.probe import batch_of
 from engines.engine import Tensors
 from engines.openvino_engine import graph_gflop
 from engines.replay_engine import ReplayEngine
@@ -49,7 +50,7 @@ def test_a_batch_is_compared_per_image() -> None:
 
 def test_a_batch_takes_pictures_over_and_over() -> None:
     pictures = np.stack([PICTURE, PICTURE // 2])
-    rows = batch_of(pictures, 5)["canvas"]
+    rows = batch_of({"canvas": pictures}, 5)["canvas"]
     assert rows.shape == (5, 96, 128, 3)
     np.testing.assert_array_equal(rows[2], PICTURE)
     np.testing.assert_array_equal(rows[3], PICTURE // 2)
