@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.artefact import Artefact
+from engines.artefact import Artefact, Thresholds
 from engines.bucket_engine import BucketEngine
 from engines.canvas_stage import Canvas
 from engines.engine import Engine, EngineSpec, Precision, Tensors
@@ -200,3 +200,15 @@ def test_a_batch_of_nothing_is_a_wrong_setting(tiny_artefact: Artefact) -> None:
             clock=ManualClock(),
             batch_size=0,
         )
+
+
+def test_a_model_with_soft_suppression_gives_lowered_scores(tiny_artefact: Artefact) -> None:
+    soft = Thresholds(min_score=0.1, soft_nms_iou=0.3)
+    manifest = tiny_artefact.manifest.model_copy(update={"thresholds": soft})
+    outputs = recording(score=0.8, confidence=0.5)
+    outputs["scores"][1] = 0.6
+    outputs["keypoints"][1, :, 0] += 61  # boxes 121 px wide: IoU 60 / 182
+    estimator = replaying(Artefact(tiny_artefact.folder, manifest), outputs)
+    (found,) = estimator.estimate([frame(draw_people(128, 96, {}))])
+    scores = [pose.score for pose in found.poses]
+    assert scores == pytest.approx([0.8, 0.6 * (1 - 60 / 182)])
