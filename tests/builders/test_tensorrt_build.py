@@ -1,5 +1,6 @@
 """Real plans, built with TensorRT-RTX on a machine without a GPU."""
 
+import subprocess
 import sys
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -27,9 +28,11 @@ from engines.tensorrt_backend import (
     load_backend,
     missing_names,
 )
+from engines.tensorrt_engine import PLAN_NAME
 from engines.zoo_models import find_model, list_models
 from stream.errors import EngineError
 from tests.builders.tensorrt_packages import lacks, lean_folder, need_rtx
+from tests.command_line import environment
 
 pytestmark = pytest.mark.slow  # CI installs what it needs before the slow tests
 
@@ -255,3 +258,46 @@ def test_a_missing_package_says_how_to_install_it(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineError, match=r"is not installed .*pip install 'posestream\[tensorrt"):
         load_backend(flavour)
+
+
+LOAD = """
+import subprocess
+import sys
+from pathlib import Path
+from engines.engine_store import StoreEntry
+from engines.nvidia_driver import Gpu
+from engines.tensorrt_backend import Flavour, load_backend
+from engines.tensorrt_engine import _LoadedPlan
+from engines.artefact import load_artefact
+from stream.errors import EngineError
+
+artefact = load_artefact(Path(sys.argv[1]))
+entry = StoreEntry(Path(sys.argv[2]), {})
+try:
+    _LoadedPlan(load_backend(Flavour.TENSORRT_RTX), artefact, entry, Gpu("Test", (8, 9), "13.0"))
+except EngineError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("plan", ["whole", "cut", "empty", "noise"])
+def test_a_plan_that_cannot_be_loaded_is_told_and_nothing_crashes_at_exit(
+    rtx: Backend, tiny_artefact: Artefact, tmp_path: Path, plan: str
+) -> None:
+    """Without a GPU the whole plan does not load either: the library finds no device."""
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU: the whole plan may load")
+    whole = build_plan(rtx, request_for(tiny_artefact), silent).contents
+    noise = np.random.default_rng(0).bytes(len(whole))
+    contents = {"whole": whole, "cut": whole[:1000], "empty": b"", "noise": noise}[plan]
+    (tmp_path / PLAN_NAME).write_bytes(contents)
+    finished = subprocess.run(
+        [sys.executable, "-c", LOAD, str(tiny_artefact.folder), str(tmp_path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "tensorrt_rtx plan of model tiny" in finished.stdout
+    assert finished.stdout.count("--engine openvino") + finished.stdout.count("--rebuild") == 1
