@@ -19,7 +19,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import mkdtemp
 from types import MappingProxyType
@@ -97,6 +97,12 @@ class EngineStore:
             log.warning("engine_store_damaged", extra={"entry": str(folder), "reason": str(error)})
             return None
 
+    def profiles(self, key: BuildKey) -> Iterator[tuple[BuildKey, StoreEntry]]:
+        """Whole entries that differ from the key in their profile at most, in order of profile."""
+        for known in sorted(self._known_keys(), key=lambda one: one.profile):
+            if replace(known, profile=key.profile) == key and (entry := self.find(known)):
+                yield known, entry
+
     def build(self, key: BuildKey, write: WriteFiles) -> StoreEntry:
         """The entry of a key; `write` is called if there is none, by one process at a time.
 
@@ -135,6 +141,15 @@ class EngineStore:
 
     def _folder(self, key: BuildKey) -> Path:
         return self.root / "engines" / key.digest
+
+    def _known_keys(self) -> Iterator[BuildKey]:
+        for path in self.root.glob(f"engines/*/{ENTRY_NAME}"):
+            try:
+                yield BuildKey(**json.loads(path.read_text(encoding="utf-8"))["key"])
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning(
+                    "engine_store_damaged", extra={"entry": str(path), "reason": str(error)}
+                )
 
     @contextmanager
     def _locked(self, key: BuildKey) -> Iterator[None]:

@@ -52,7 +52,7 @@ def open_tensorrt(
         canvas: (width, height) of the pictures, one of the manifest's.
         threads: checked as for all engines; of no meaning here.
         precision: None for the fastest that was built.
-        options: batch sizes as they were built; the store.
+        options: the store; batch sizes are those that were built.
 
     Raises:
         EngineError: if the library, a GPU, its driver or the plan is missing or does not fit.
@@ -94,6 +94,11 @@ def plan_key(
     )
 
 
+def profile_batches(profile: str) -> tuple[int, ...]:
+    """The batch sizes of a key's profile, as `plan_key` writes it."""
+    return tuple(int(word) for word in profile.rpartition(" ")[2].split(","))
+
+
 def _open(
     flavour: Flavour,
     artefact: Artefact,
@@ -105,10 +110,11 @@ def _open(
     gpu = first_gpu()
     import_torch()
     fixed_inputs(artefact.manifest, canvas)  # refuses a canvas that the model lacks
-    shape = (canvas, checked_buckets(options.batches))
+    shape = (canvas, options.batches)
     wanted = (precision,) if precision else PRECISIONS
     keys = [plan_key(backend, artefact, backend.target_of(gpu), one, shape) for one in wanted]
     key, entry = _first_built(keys, options.store, artefact)
+    batches = profile_batches(key.profile)
     spec = EngineSpec(
         engine=flavour,
         version=backend.version,
@@ -117,7 +123,7 @@ def _open(
         threads=1,
         canvas=canvas,
         device=gpu.words,
-        batches=shape[1],
+        batches=batches,
     )
     loaded = _LoadedPlan(backend, artefact, entry, gpu)
     try:
@@ -130,13 +136,15 @@ def _open(
 def _first_built(
     keys: list[BuildKey], store: EngineStore | None, artefact: Artefact
 ) -> tuple[BuildKey, StoreEntry]:
+    """The first precision that was built for this canvas, whatever its batch sizes."""
     for key in keys:
-        if store and (entry := store.find(key)):
-            return key, entry
+        for known, entry in store.profiles(key) if store else ():
+            if known.profile.split()[0] == key.profile.split()[0]:
+                return known, entry
     first = keys[-1]
     raise EngineError(
         f"{first.backend} {first.version}: model {artefact.manifest.name} was not built for "
-        f"{first.target}, {first.profile}; build it with: posestream build "
+        f"{first.target}, {first.profile.split()[0]}; build it with: posestream build "
         f"{artefact.manifest.name} --engine {first.backend} --precision {first.precision}"
     )
 

@@ -80,6 +80,13 @@ def test_a_damaged_entry_is_told_and_built_again(
     assert found.file("plan").read_bytes() == b"an engine"
 
 
+def test_entries_that_differ_in_their_profile_only_are_found_together(store: EngineStore) -> None:
+    other = replace(KEY, profile="512x288 batch 1,8")
+    for key in (other, KEY, replace(KEY, precision="bf16")):
+        store.build(key, write_plan)
+    assert [key for key, _ in store.profiles(replace(KEY, profile="any"))] == [KEY, other]
+
+
 def test_a_builder_that_fails_leaves_nothing(store: EngineStore) -> None:
     def fail(folder: Path) -> dict[str, str]:
         write_plan(folder)
