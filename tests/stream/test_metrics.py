@@ -93,6 +93,12 @@ def test_what_happened_can_be_read_back(registry: CollectorRegistry, metrics: Me
     assert read["build_info", "1.2.3"] == 1
 
 
+def test_a_refused_precision_is_counted(registry: CollectorRegistry, metrics: Metrics) -> None:
+    metrics.engine_stepped_down("bottom_up", "openvino", "bf16")
+    labels = {"model": "bottom_up", "engine": "openvino", "refused": "bf16"}
+    assert registry.get_sample_value("posestream_engine_steps_down_total", labels) == 1
+
+
 def test_only_inferred_frames_have_an_age(registry: CollectorRegistry, metrics: Metrics) -> None:
     metrics.frame_done("door", Outcome.SKIPPED, 0.5)
     assert value(registry, "result_age_seconds_count") == 0
