@@ -1,6 +1,7 @@
 """Reads a file of published weights into names and tensors, without running what it holds."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ HARMLESS = (
     *(f"numpy.dtypes.{kind}DType" for kind in ("Float64", "Float32", "Int64", "Int32")),
 )
 """Training history in OpenMMLab's checkpoints: read as `Ignored`, their code is never called."""
+
+
+MALFORMED = (ValueError, TypeError, AttributeError, AssertionError)
+"""What the unpickler raises besides its own errors when bytes make no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +122,13 @@ def _read_tensorflow(prefix: Path) -> PublishedWeights:
 def _unpickled(path: Path) -> object:
     allowed: list[Any] = [(Ignored, name) for name in HARMLESS]
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            # Of newer pickle protocols; what it cannot read it refuses all the same.
+            warnings.simplefilter("ignore")
             contents: object = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refusal(path, error) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except (RuntimeError, EOFError, LookupError, OSError, *MALFORMED) as error:
         raise ArtefactError(
             f"{path} is no whole PyTorch checkpoint ({_first_line(error)}); fetch it again"
         ) from error
@@ -140,11 +147,12 @@ def _refusal(path: Path, error: pickle.UnpicklingError) -> ArtefactError:
     text = str(error)
     if "GLOBAL" not in text and "Unsupported" not in text:
         return ArtefactError(f"{path} is no PyTorch checkpoint: {_first_line(error)}")
-    named = text.partition("GLOBAL ")[2].split(" ")[0] or "an instruction of its own"
+    named = text.partition("GLOBAL ")[2].split(" ")[0]
+    wants = f"it wants to call {named}" if named else "it has instructions that plain weights lack"
     return ArtefactError(
-        f"{path} is refused: besides weights it wants to call {named}, which could run any code; "
-        "nothing of it was run. If you trust its origin, load it there with the program that wrote "
-        "it and save its state_dict alone"
+        f"{path} is refused: {wants}, and so could run any code; nothing of it was run. If you "
+        "trust its origin, load it there with the program that wrote it and save its state_dict "
+        "alone"
     )
 
 

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from builders.importing.checkpoint_file import State
 from builders.importing.import_targets import ImportTarget, import_targets
 from builders.importing.key_formats import KeyFormat, Translated
+from builders.networks.deformable import regular_matrix
 from stream.errors import ArtefactError
 
 MAY_BE_MISSING = ("num_batches_tracked", "regular_matrix")
 """Counters that old PyTorch and TensorFlow do not keep, and a constant."""
 NEAR = 0.5
-"""A network is suggested if at least this share of its entries is found in the file."""
+"""Another network is suggested if at least this share of its entries is found in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,15 @@ def load_strictly(name: str, state: State, origin: str) -> Loaded:
     target = import_targets()[name]
     form = _format_of(target, state)
     translated = form.translate(state)
-    network = target.make()
-    own = network.state_dict()
-    found = _mismatches(own, translated.state, form) or _wrong_values(own, translated.state)
+    with torch.device("meta"):
+        own = target.make().state_dict()
+    found = _mismatches(own, translated.state, form) or _wrong_values(translated.state)
     if found:
         advice = _advice(name, state)
         raise ArtefactError(
             f"{origin} does not fit {name} (read as: {form.name}): {'; '.join(found)}{advice}"
         )
+    network = target.make()
     network.load_state_dict(translated.state, strict=False)
     untied = _untied(network, translated.state)
     if untied:
@@ -77,13 +79,13 @@ def _mismatches(own: State, given: State, form: KeyFormat) -> list[str]:
     return [_listed(what, names) for what, names in named.items() if names]
 
 
-def _wrong_values(own: State, given: State) -> list[str]:
+def _wrong_values(given: State) -> list[str]:
     """Entries that cannot be weights of a working network, their shape being right."""
     broken = [k for k, v in given.items() if v.is_floating_point() and not v.isfinite().all()]
     grids = [
         key
         for key, value in given.items()
-        if key.endswith("regular_matrix") and not torch.equal(value.float(), own[key])
+        if key.endswith("regular_matrix") and not torch.equal(value.float(), regular_matrix())
     ]
     named = {"not finite": broken, "another sampling grid than ours": grids}
     return [_listed(what, names) for what, names in named.items() if names]
@@ -109,9 +111,12 @@ def _shape(value: Tensor) -> str:
 
 def _advice(name: str, state: State) -> str:
     """The network that the file fits better, if there is one."""
-    shares = {other: _fit(target, state) for other, target in import_targets().items()}
+    targets = import_targets()
+    if _fit(targets[name], state) > 1 - NEAR:
+        return ""
+    shares = {other: _fit(target, state) for other, target in targets.items()}
     best = max(shares, key=shares.__getitem__)
-    if best == name or shares[best] < NEAR or shares[best] <= shares[name]:
+    if shares[best] < NEAR:
         return ""
     return f". It looks like weights of {best}: use --as {best}"
 
