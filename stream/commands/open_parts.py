@@ -40,7 +40,15 @@ def stream_name(source: str) -> str:
     """
     if "://" in source:
         return parse_source_url(source).host
-    return Path(source).stem or "stream"
+    return _as_text(Path(source).stem) or "stream"
+
+
+def _as_text(name: str) -> str:
+    r"""A file's name with the bytes that are no UTF-8 spelt out, as in `caf\xe9`.
+
+    Files may be called anything; results are text, and so are the names of Redis streams.
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def open_estimator(

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,11 @@ def test_the_engine_is_told_in_words() -> None:
         ("demo", "demo"),
         ("rtsp://joe:a/b?c#d[e@cam.local:554/live", "cam.local"),
         ("http://cam/a.mp4", "cam"),
+        (
+            "clips/caf\N{LATIN SMALL LETTER E WITH ACUTE}.mp4",
+            "caf\N{LATIN SMALL LETTER E WITH ACUTE}",
+        ),
+        (os.fsdecode(b"clips/caf\xe9.mp4"), r"caf\xe9"),
     ],
 )
 def test_a_stream_is_named_after_its_file_or_host(source: str, name: str) -> None:

@@ -1,6 +1,5 @@
 """What cannot be read is refused before the first frame, in words that say what to do."""
 
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,18 +11,9 @@ import pytest
 from stream.clock import ManualClock
 from stream.errors import ConfigError, SourceError
 from stream.ingest.open_source import MAX_PIXELS, open_source
-from tests.media import (
-    Clips,
-    cut_off,
-    numbered_rgb,
-    with_damage,
-    write_pictures,
-    write_sound,
-    write_video,
-)
+from tests.broken_files import BROKEN, Make, text_file
+from tests.media import Clips, numbered_rgb, write_pictures
 from tests.reading import read_all
-
-FRAMES = 30
 
 
 def refused(location: Path | str, **settings: int | float) -> str:
@@ -32,62 +22,10 @@ def refused(location: Path | str, **settings: int | float) -> str:
     return str(caught.value)
 
 
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def text(path: Path) -> None:
-    path.write_text("this is no video\n" * 100, "utf-8")
-
-
-def noise(path: Path) -> None:
-    path.write_bytes(np.random.default_rng(0).bytes(100_000))
-
-
-def half_a_file(path: Path) -> None:
-    cut_off(write_video(path.with_name("whole.mp4")), path, 0.5)
-
-
-def sound(path: Path) -> None:
-    write_sound(path)
-
-
-def zero_frames(path: Path) -> None:
-    """A valid MP4 whose video track has no sample."""
-    with av.open(str(path), "w", options={"movflags": "empty_moov"}) as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height = 64, 48
-        container.start_encoding()
-
-
-def unknown_codec(path: Path) -> None:
-    """The name of the codec in the sample description is one that nobody knows."""
-    content = write_video(path.with_name("whole.mp4")).read_bytes()
-    path.write_bytes(content.replace(b"avc1", b"zzz9").replace(b"avcC", b"zzzC"))
-
-
-def all_damaged(path: Path) -> None:
-    with_damage(write_video(path.with_name("whole.mp4")), path, range(FRAMES))
-
-
 @pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda path: None, "No such file.*check the name"),
-        (empty, "the file is empty"),
-        (text, "no video that FFmpeg knows"),
-        (noise, "no video that FFmpeg knows"),
-        (half_a_file, "no video that FFmpeg knows, or too damaged"),
-        (sound, "only sound"),
-        (zero_frames, "without a single frame"),
-        (unknown_codec, "no decoder for its video; convert it"),
-        (all_damaged, r"no frame in it can be decoded \(30 damaged packets\)"),
-        (Path.mkdir, r"no picture in this folder; expected files that end in .*\.png"),
-    ],
+    ("make", "words"), BROKEN.items(), ids=lambda one: str(getattr(one, "__name__", ""))
 )
-def test_what_cannot_be_read_is_named_with_a_remedy(
-    make: Callable[[Path], None], words: str, tmp_path: Path
-) -> None:
+def test_what_cannot_be_read_is_named_with_a_remedy(make: Make, words: str, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     make(path)
     with pytest.raises(SourceError, match=rf"clip\.mp4: .*{words}"):
@@ -95,7 +33,7 @@ def test_what_cannot_be_read_is_named_with_a_remedy(
 
 
 def test_a_text_file_is_no_film_of_a_terminal(tmp_path: Path) -> None:
-    text(tmp_path / "notes.txt")
+    text_file(tmp_path / "notes.txt")
     assert "it is a text" in refused(tmp_path / "notes.txt")
 
 
