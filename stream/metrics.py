@@ -58,6 +58,7 @@ class Metrics:
         self._declare_streams(registry)
         self._declare_stages(registry)
         self._declare_surroundings(registry)
+        self._declare_daemon(registry)
         Info(f"{PREFIX}_build", "Version of posestream.", registry=registry).info(
             {"version": version}
         )
@@ -77,6 +78,48 @@ class Metrics:
         for family in (self._corrupt_packets, self._persons, self._tracks, self._last_frame):
             with suppress(KeyError):
                 family.remove(stream)
+
+    def open_connection(self, stream: str, states: Sequence[str], causes: Sequence[str]) -> None:
+        """Starts the series that only streams of a daemon have; `close_connection` ends them."""
+        for state in states:
+            self._stream_state.labels(stream, state).set(0)
+        for cause in causes:
+            self._reconnects.labels(stream, cause)
+
+    def close_connection(self, stream: str, states: Sequence[str], causes: Sequence[str]) -> None:
+        """Removes what `open_connection` started; nothing happens if it is not there."""
+        for state in states:
+            with suppress(KeyError):
+                self._stream_state.remove(stream, state)
+        for cause in causes:
+            with suppress(KeyError):
+                self._reconnects.remove(stream, cause)
+
+    def state_changed(self, stream: str, before: str, now: str) -> None:
+        """A stream of a daemon is in another state."""
+        self._stream_state.labels(stream, before).set(0)
+        self._stream_state.labels(stream, now).set(1)
+
+    def connection_lost(self, stream: str, cause: str) -> None:
+        """A stream of a daemon will have to connect again."""
+        self._reconnects.labels(stream, cause).inc()
+
+    def frames_passed(self, stream: str, outcome: Outcome, count: int) -> None:
+        """So many frames met their outcome in the decoder."""
+        self._frames.labels(stream, outcome.value).inc(count)
+
+    def process_restarted(self, process: str, reason: str) -> None:
+        """A process (`decoder`, `engine`) ended or was ended, and is replaced when needed."""
+        self._restarts.labels(process, reason).inc()
+
+    def process_memory(self, process: str, used_bytes: int) -> None:
+        """Memory that a process does not share."""
+        self._process_memory.labels(process).set(used_bytes)
+
+    def forget_process(self, process: str) -> None:
+        """Removes the series of a process that is gone."""
+        with suppress(KeyError):
+            self._process_memory.remove(process)
 
     def frame_read(self, stream: str, capture_seconds: float) -> None:
         """A frame left the decoder at `capture_seconds` (Unix time)."""
@@ -240,6 +283,32 @@ class Metrics:
         )
         self._engine = Info(
             f"{PREFIX}_engine", "Engine that runs a model.", ("model",), registry=registry
+        )
+
+    def _declare_daemon(self, registry: CollectorRegistry) -> None:
+        self._stream_state = Gauge(
+            f"{PREFIX}_stream_state",
+            "1 for the state that a stream of the daemon is in.",
+            ("stream", "state"),
+            registry=registry,
+        )
+        self._reconnects = Counter(
+            f"{PREFIX}_stream_reconnects_total",
+            "Connections that were lost or not made, by cause.",
+            ("stream", "cause"),
+            registry=registry,
+        )
+        self._restarts = Counter(
+            f"{PREFIX}_process_restarts_total",
+            "Processes of the daemon that ended or were ended.",
+            ("process", "reason"),
+            registry=registry,
+        )
+        self._process_memory = Gauge(
+            f"{PREFIX}_process_memory_bytes",
+            "Memory of a process that it does not share with others.",
+            ("process",),
+            registry=registry,
         )
 
 

@@ -103,6 +103,12 @@ def black_picture(
     return Picture(y, u, v, space, full_range)
 
 
+def copied_picture(picture: Picture) -> Picture:
+    """A picture in memory of its own."""
+    y, u, v = (plane.copy() for plane in (picture.y, picture.u, picture.v))
+    return Picture(y, u, v, picture.colour_space, picture.full_range)
+
+
 def to_rgb(picture: Picture) -> NDArray[np.uint8]:
     """(H, W, 3) RGB at full size, a new array."""
     return _scaled_rgb(picture, picture.width, picture.height)

@@ -99,7 +99,6 @@ class PassedFrames(_Message):
     corrupt: Annotated[int, Field(ge=0)] = 0
     dropped: Annotated[int, Field(ge=0)] = 0
     corrupt_packets: Annotated[int, Field(ge=0)] = 0
-    decode_seconds: float = 0.0
 
 
 class FrameReady(_Message):

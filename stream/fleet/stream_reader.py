@@ -49,7 +49,6 @@ class _Passed:
     corrupt: int = 0
     dropped: int = 0
     corrupt_packets: int = 0
-    decode_seconds: float = 0.0
     told_seconds: float = field(default=0.0)
 
     def message(self, order: StreamOrder) -> PassedFrames:
@@ -60,7 +59,6 @@ class _Passed:
             corrupt=self.corrupt,
             dropped=self.dropped,
             corrupt_packets=self.corrupt_packets,
-            decode_seconds=self.decode_seconds,
         )
 
     @property
