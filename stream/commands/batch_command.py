@@ -126,7 +126,7 @@ def _parts(
     estimator.prepare(*artefact.manifest.canvases[0])
     return JobParts(
         estimator=estimator,
-        new_tracker=partial(new_tracker, settings),
+        new_tracker=partial(new_tracker, artefact.manifest, smooth=settings.smooth),
         open_source=partial(_open_source, clock, workforce.decoder_threads),
         open_sink=partial(_open_sink, out, job),
         clock=clock,

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
-from engines.artefact import Artefact
+from engines.artefact import Artefact, Manifest
 from engines.certification.shelf import CertificateShelf
 from engines.certification.trusted_engine import EngineTrust, StepDown, Wish
 from engines.engine import Engine, EngineSpec, Precision
@@ -25,7 +25,7 @@ from stream.sinks.counted_sink import CountedSink
 from stream.sinks.fan_out import FanOutSink
 from stream.sinks.open_sink import open_sink, sink_kind
 from stream.sinks.sink import Sink
-from stream.tracking.settings import TrackerSettings
+from stream.tracking.settings import settings_for_model
 from stream.tracking.smoothing import SmoothingSettings
 from stream.tracking.tracker import Tracker
 
@@ -146,6 +146,7 @@ def engine_fields(spec: EngineSpec) -> dict[str, str]:
     }
 
 
-def new_tracker(settings: RunSettings) -> FrameTracker:
-    """A tracker for one epoch."""
-    return Tracker(TrackerSettings(smoothing=SmoothingSettings() if settings.smooth else None))
+def new_tracker(manifest: Manifest, *, smooth: bool = False) -> FrameTracker:
+    """A tracker for one epoch, set up for the scores of that model."""
+    smoothing = SmoothingSettings() if smooth else None
+    return Tracker(settings_for_model(manifest.thresholds.min_score, smoothing))

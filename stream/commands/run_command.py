@@ -94,7 +94,7 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
         run = Run(
             source=source,
             estimator=estimator,
-            new_tracker=partial(new_tracker, settings),
+            new_tracker=partial(new_tracker, artefact.manifest, smooth=settings.smooth),
             sink=open_sinks(
                 settings, metrics.metrics if metrics else None, live=about.is_live, clock=clock
             ),

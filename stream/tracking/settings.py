@@ -45,7 +45,10 @@ def settings_for_model(
     """Settings for a model whose people have scores from `min_score` on.
 
     Poses below, if the estimator hands them over, only continue tracks; those just above are
-    withheld until they are seen twice.
+    withheld until they are seen twice. Our estimators hand none over: measured with bottom_up on
+    seven clips, poses from 0.6 of `min_score` on closed 26 of 152 gaps in the tracks of the street
+    and spared 1 of 72 changes of id, but found nobody more, and ghosts lived longer: people whom
+    the teacher does not know rose from 93 to 104 in the street, from 4 to 12 on the worker's clip.
     """
     confirm_score = min_score + 0.15 * (1 - min_score)
     return TrackerSettings(min_score, confirm_score, smoothing=smoothing)

@@ -1,16 +1,20 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from engines.artefact import Artefact, Thresholds
 from engines.engine import EngineSpec, Precision
 from stream.clock import ManualClock
-from stream.commands.open_parts import engine_fields, open_sinks, stream_name
+from stream.commands.open_parts import engine_fields, new_tracker, open_sinks, stream_name
 from stream.commands.run_settings import RunSettings
 from stream.errors import SinkError
 from stream.metrics import Metrics
-from tests.results import result_of
+from stream.pose import FramePoses
+from tests.results import result_of, standing_person
 
 
 def settings(folder: Path, annotate: str) -> RunSettings:
@@ -67,3 +71,29 @@ def test_the_engine_is_told_in_words() -> None:
 )
 def test_a_stream_is_named_after_its_file_or_host(source: str, name: str) -> None:
     assert stream_name(source) == name
+
+
+@pytest.mark.parametrize(("min_score", "frames"), [(0.2, 1), (0.5, 2), (0.7, None)])
+def test_the_tracker_knows_from_which_score_the_model_is_sure(
+    min_score: float, frames: int | None, tiny_artefact: Artefact
+) -> None:
+    """The same person of score 0.55: sure at once, only when seen again, or nobody."""
+    thresholds = Thresholds(min_score=min_score, nms_oks=0.5)
+    tracker = new_tracker(tiny_artefact.manifest.model_copy(update={"thresholds": thresholds}))
+    person = replace(standing_person().pose, score=0.55)
+
+    shown = [
+        len(tracker.update(FramePoses("clip", 0, index, (person,)), index / 25))
+        for index in range(3)
+    ]
+    assert shown == [int(frames is not None and index + 1 >= frames) for index in range(3)]
+
+
+def test_the_tracker_smooths_if_told_to(tiny_artefact: Artefact) -> None:
+    first, second = (standing_person(1, (x, 24.0)).pose for x in (32.0, 32.4))
+    for smooth in (False, True):
+        tracker = new_tracker(tiny_artefact.manifest, smooth=smooth)
+        tracker.update(FramePoses("clip", 0, 0, (first,)), 0.0)
+        [tracked] = tracker.update(FramePoses("clip", 0, 1, (second,)), 0.04)
+        measured = np.array_equal(tracked.pose.keypoints_px, second.keypoints_px)
+        assert measured is not smooth
