@@ -190,7 +190,7 @@ def counts_of(manifest: JobManifest) -> dict[str, int]:
 
 def counts_table(manifest: JobManifest) -> Table:
     """The counts for people."""
-    table = Table(title="posestream batch", title_justify="left", show_header=False)
+    table = Table(title="batch", title_justify="left", show_header=False)
     for name, count in counts_of(manifest).items():
         table.add_row(name, str(count))
     return table
