@@ -96,6 +96,10 @@ class RunningFleet:
     def wait_for_state(self, name: str, state: StreamState) -> None:
         self.wait(lambda: self.fleet.describe(name).state is state, f"{name} {state}")
 
+    def wait_for_losses(self, name: str, count: int) -> None:
+        """The stream was lost, or not found, so often."""
+        self.wait(lambda: self.fleet.describe(name).reconnects >= count, f"{name} lost {count}x")
+
     def count(self, name: str) -> int:
         return sum(r.outcome is Outcome.INFERRED for r in tuple(self.sinks[name].results))
 

@@ -72,6 +72,8 @@ OWNERS = {
         "stream/metrics_server.py",
         "stream/delivery/lane.py",
         "stream/delivery/courier.py",
+        "stream/fleet/outbox.py",
+        "stream/fleet/inbox.py",
         "stream/jobs/shared_estimator.py",
         "stream/jobs/job.py",
         "stream/jobs/job_progress.py",

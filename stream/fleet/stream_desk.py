@@ -16,7 +16,7 @@ from stream.fleet.engine_process import shared_frame
 from stream.fleet.frame_schedule import WaitingFrame
 from stream.fleet.messages import FrameReady, PassedFrames, StreamOpened
 from stream.fleet.shared_segment import SharedSegment
-from stream.fleet.stream_machine import Action, StreamMachine, StreamState, StreamStatus
+from stream.fleet.stream_machine import NextStep, StreamMachine, StreamState, StreamStatus
 from stream.fleet.stream_plan import StreamPlan
 from stream.fleet.ticket import Ticket
 from stream.frame import Frame, FrameResult, Outcome
@@ -103,18 +103,18 @@ class StreamDesk:
         self.plan = plan
         self._machine = StreamMachine(plan.patience, crc32(plan.name.encode()))
 
-    def resume(self) -> Action | None:
+    def resume(self) -> NextStep | None:
         """See `StreamMachine.resume`."""
         return self._after(self._machine.resume(self._now))
 
-    def stop(self) -> Action | None:
+    def stop(self) -> NextStep | None:
         """See `StreamMachine.stop`."""
         return self._after(self._machine.stop(self._now))
 
-    def tick(self) -> Action | None:
+    def tick(self) -> NextStep | None:
         """See `StreamMachine.tick`."""
         action = self._after(self._machine.tick(self._now))
-        if action is Action.ABANDON:
+        if action is NextStep.ABANDON:
             self._count_loss(LossCause.WATCHDOG, f"stream {self.plan.name}: its reader hung")
         return action
 
@@ -191,7 +191,7 @@ class StreamDesk:
         self.reconnects += 1
         self._observer.metrics.connection_lost(self.plan.name, cause.value)
 
-    def _after(self, action: Action | None) -> Action | None:
+    def _after(self, action: NextStep | None) -> NextStep | None:
         """Tells a change of state."""
         status = self._machine.status
         if status.state is not self._told:

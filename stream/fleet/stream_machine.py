@@ -44,7 +44,7 @@ class StreamState(StrEnum):
     STOPPED = "stopped"
 
 
-class Action(StrEnum):
+class NextStep(StrEnum):
     """What the machine wants done now."""
 
     OPEN = "open"
@@ -100,19 +100,19 @@ class StreamMachine:
         """All that is to be told."""
         return StreamStatus(self._state, self._since, self._cause, self._failures, self._due)
 
-    def resume(self, now_seconds: float) -> Action | None:
+    def resume(self, now_seconds: float) -> NextStep | None:
         """The stream is wanted."""
         if self._state is not StreamState.STOPPED:
             return None
         self._failures = self._for_a_person = 0
         return self._open(now_seconds)
 
-    def stop(self, now_seconds: float) -> Action | None:
+    def stop(self, now_seconds: float) -> NextStep | None:
         """The stream is not wanted any more."""
         was_connected = self._state in _CONNECTED
         self._due = None
         self._enter(StreamState.STOPPED, now_seconds)
-        return Action.CLOSE if was_connected else None
+        return NextStep.CLOSE if was_connected else None
 
     def opened(self, now_seconds: float) -> None:
         """The source is there; its first frame is not."""
@@ -147,23 +147,23 @@ class StreamMachine:
             self._enter(StreamState.BACKOFF, now_seconds)
         self._failures += 1
 
-    def tick(self, now_seconds: float) -> Action | None:
+    def tick(self, now_seconds: float) -> NextStep | None:
         """Time passed; call it often."""
         if self._state in _WAITING and self._due is not None and now_seconds >= self._due:
             return self._open(now_seconds)
         if self._state in _CONNECTED and now_seconds >= self._watchdog_due():
             self.lost(LossCause.WATCHDOG, now_seconds)
-            return Action.ABANDON
+            return NextStep.ABANDON
         silent = now_seconds - self._last_sign
         if self._state is StreamState.LIVE and silent >= self._patience.stall_seconds:
             self._enter(StreamState.STALLED, now_seconds)
         return None
 
-    def _open(self, now_seconds: float) -> Action:
+    def _open(self, now_seconds: float) -> NextStep:
         self._due, self._live_since = None, None
         self._attempt = self._last_sign = now_seconds
         self._enter(StreamState.CONNECTING, now_seconds)
-        return Action.OPEN
+        return NextStep.OPEN
 
     def _delay_seconds(self) -> float:
         # The exponent is bounded: a stream may fail for years.

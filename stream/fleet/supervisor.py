@@ -25,7 +25,7 @@ from stream.fleet.messages import (
 from stream.fleet.reconcile import Changes, changes_to
 from stream.fleet.segment import SegmentError
 from stream.fleet.stream_desk import DeskTools, StreamDesk
-from stream.fleet.stream_machine import Action, StreamState, StreamStatus
+from stream.fleet.stream_machine import NextStep, StreamState, StreamStatus
 from stream.fleet.stream_plan import StreamPlan
 from stream.fleet.supervised_process import SupervisedProcess
 from stream.metrics import Metrics
@@ -264,14 +264,14 @@ class Supervisor:
         if not desk.plan.paused:
             self._act(desk, desk.resume())
 
-    def _act(self, desk: StreamDesk, action: Action | None) -> None:
+    def _act(self, desk: StreamDesk, action: NextStep | None) -> None:
         name = desk.plan.name
-        if action is Action.OPEN:
+        if action is NextStep.OPEN:
             desk.run += 1
             self._pool.open(_order(desk, self._phases[name]), self._now)
-        elif action is Action.CLOSE:
+        elif action is NextStep.CLOSE:
             self._pool.close(name, desk.run)
-        elif action is Action.ABANDON:
+        elif action is NextStep.ABANDON:
             self._pool.abandon(name, desk.run)
 
     def _acquit(self, desk: StreamDesk, now: float) -> None:

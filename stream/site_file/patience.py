@@ -20,7 +20,8 @@ class Patience:
     open_seconds: float
     """From the attempt to connect to the first frame, per step."""
     stall_seconds: float
-    """Without a frame for so long a stream counts as stalled."""
+    """Without a frame for so long a stream counts as stalled. Less than half of the silence: FFmpeg
+    gives out a frame that it held back when half of that is over."""
     silence_seconds: float
     """Without a packet for so long the connection counts as lost."""
     first_delay_seconds: float
@@ -36,8 +37,8 @@ class Patience:
 # Wired cameras are to be live 2 seconds after they are back: one failing attempt and the next must
 # fit into that, whenever the first one began.
 PATIENCE = {
-    Profile.WIRED: Patience(1.5, 1.0, 1.5, 0.25, 1.5, 30.0, 10.0),
+    Profile.WIRED: Patience(1.5, 1.0, 2.6, 0.25, 1.5, 30.0, 10.0),
     Profile.WIFI: Patience(6.0, 2.0, 6.0, 0.5, 5.0, 60.0, 30.0),
-    Profile.BATTERY: Patience(40.0, 10.0, 20.0, 2.0, 60.0, 300.0, 60.0),
-    Profile.FILE: Patience(10.0, 5.0, 10.0, 0.5, 10.0, 60.0, 10.0),
+    Profile.BATTERY: Patience(40.0, 9.0, 20.0, 2.0, 60.0, 300.0, 60.0),
+    Profile.FILE: Patience(10.0, 4.0, 10.0, 0.5, 10.0, 60.0, 10.0),
 }

@@ -10,7 +10,7 @@ from stream.fleet.stream_machine import (
     JITTER,
     LEAST_DELAY_SECONDS,
     TRIES_BEFORE_QUARANTINE,
-    Action,
+    NextStep,
     StreamMachine,
     StreamState,
 )
@@ -31,7 +31,7 @@ HELPLESS = [LossCause.EOF, LossCause.TIMEOUT, LossCause.NETWORK, LossCause.TLS]
 
 def connected(patience: Patience = PATIENCE_OF_TEST, seed: int = 0) -> StreamMachine:
     machine = StreamMachine(patience, seed)
-    assert machine.resume(0.0) is Action.OPEN
+    assert machine.resume(0.0) is NextStep.OPEN
     return machine
 
 
@@ -40,7 +40,7 @@ def wait_for_attempt(machine: StreamMachine) -> float:
     due = machine.status.due_seconds
     assert due is not None
     assert machine.tick(due - 1e-6) is None
-    assert machine.tick(due) is Action.OPEN
+    assert machine.tick(due) is NextStep.OPEN
     return due
 
 
@@ -140,19 +140,19 @@ def test_a_reader_that_hangs_is_abandoned_and_the_stream_tried_again(goes_live: 
     if goes_live:
         machine.frame(0.0)
     actions = [machine.tick(tenth / 10) for tenth in range(200)]
-    assert actions.index(Action.ABANDON) == next(n for n, a in enumerate(actions) if a)
+    assert actions.index(NextStep.ABANDON) == next(n for n, a in enumerate(actions) if a)
     assert machine.status.cause is LossCause.WATCHDOG
-    assert Action.OPEN in actions
+    assert NextStep.OPEN in actions
 
 
 def test_stop_closes_what_is_open_and_nothing_else() -> None:
     machine = connected()
     machine.frame(1.0)
-    assert machine.stop(2.0) is Action.CLOSE
+    assert machine.stop(2.0) is NextStep.CLOSE
     assert machine.stop(2.0) is None
     assert machine.tick(1e9) is None
     assert machine.state is StreamState.STOPPED
-    assert machine.resume(3.0) is Action.OPEN
+    assert machine.resume(3.0) is NextStep.OPEN
     machine.lost(LossCause.NETWORK, 3.0)
     assert machine.stop(3.0) is None
 
@@ -178,8 +178,8 @@ class AnyLife(RuleBasedStateMachine):
         self.is_wanted = False
         self.is_open = False
 
-    def act(self, action: Action | None) -> None:
-        if action is Action.OPEN:
+    def act(self, action: NextStep | None) -> None:
+        if action is NextStep.OPEN:
             assert not self.is_open, "opened twice"
             self.is_open = True
         elif action is not None:

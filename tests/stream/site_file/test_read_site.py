@@ -187,7 +187,8 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_every_profile_has_its_limits_and_wired_ones_allow_two_seconds() -> None:
     assert set(PATIENCE) == set(Profile)
     wired = PATIENCE[Profile.WIRED]
-    assert max(wired.open_seconds, wired.max_delay_seconds, wired.silence_seconds) < 2
+    assert max(wired.open_seconds, wired.max_delay_seconds) < 2
+    assert all(one.stall_seconds < one.silence_seconds / 2 for one in PATIENCE.values())
 
 
 VALUES = st.recursive(
