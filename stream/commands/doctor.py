@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from engines.hardware import available_threads, cpu_features
+from engines.open_engine import GPU_ENGINES
 from engines.openvino_engine import openvino_precisions
 from stream.clock import SystemClock
 from stream.commands.speed_check import decode_speed, model_speed
@@ -111,9 +113,13 @@ def _processor() -> Finding:
 
 def _gpu(devices: Path) -> Finding:
     count = len(list(devices.glob("nvidia[0-9]*")))
-    words = f"{count} NVIDIA" if count else "none; models run on the processor"
-    remedy = "models run on it with: pip install 'posestream[tensorrt]'" if count else ""
-    return Finding("GPU", Verdict.NOTE if count else Verdict.GOOD, words, remedy)
+    if not count:
+        return Finding("GPU", Verdict.GOOD, "none; models run on the processor")
+    engines = [name for name in GPU_ENGINES if find_spec(name)]
+    if engines:
+        return Finding("GPU", Verdict.GOOD, f"{count} NVIDIA, for {', '.join(engines)}")
+    words = f"{count} NVIDIA, but no engine for it: models run on the processor"
+    return Finding("GPU", Verdict.NOTE, words, "pip install 'posestream[tensorrt]'")
 
 
 def _decoder(name: str) -> Finding:

@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from engines.artefact import Artefact
+from engines.zoo_models import find_model
 from stream.commands.app import app
-from tests.command_line import REPOSITORY, environment, posestream
+from tests.command_line import REPOSITORY, assert_one_line_error, environment, posestream
 
 COMMANDS = [(), ("run",), ("models",), ("models", "list"), ("models", "show"), ("doctor",)]
 COMMANDS += [("camera",), ("batch",), ("batch", "status"), ("batch", "retry")]
@@ -95,3 +96,22 @@ def test_a_model_is_shown_by_its_folder(tmp_path: Path, tiny_artefact: Artefact)
     assert table.returncode == shown.returncode == 0
     assert "bright squares are people" in table.stdout
     assert json.loads(shown.stdout)["name"] == "tiny"
+
+
+def test_a_shipped_model_is_shown_by_its_name(tmp_path: Path) -> None:
+    table = posestream("models", "show", "bottom_up", cwd=tmp_path)
+    shown = posestream("models", "show", "bottom_up", "--json", cwd=tmp_path)
+
+    assert table.returncode == shown.returncode == 0
+    manifest = json.loads((find_model("bottom_up").folder / "manifest.json").read_text("utf-8"))
+    assert json.loads(shown.stdout)["onnx_sha256"] == manifest["onnx_sha256"]
+    for words in ("bottom_up", "coco_17", "Apache-2.0", f"{manifest['thresholds']['min_score']:g}"):
+        assert words in table.stdout
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_unknown_model_is_not_shown_but_the_nearest_name_is(
+    form: tuple[str, ...], tmp_path: Path
+) -> None:
+    finished = posestream("models", "show", "botom_up", *form, cwd=tmp_path)
+    assert_one_line_error(finished, 1, "botom_up", "did you mean", "bottom_up")
