@@ -39,8 +39,10 @@ class SpoolFolder:
 
     def streams(self) -> list[str]:
         """The streams of which something may wait, sorted."""
-        folders = (path for path in self._folder.iterdir() if path.is_dir())
-        return sorted(unquote(path.name.removeprefix("+")) for path in folders)
+        folders = (path for path in self._folder.glob("+*") if path.is_dir())
+        return sorted(
+            unquote(path.name.removeprefix("+"), errors="surrogateescape") for path in folders
+        )
 
     def open(self, stream: str) -> Spool:
         """The spool of a stream.
