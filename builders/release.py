@@ -18,9 +18,9 @@ from builders.evaluation.people import predict_with
 from builders.evaluation.systems import boxes_of_detector
 from builders.model_folder import write_manifest, write_model
 from builders.release_forms import RELEASE_FORMS, ReleaseForm
+from builders.training.checkpoint import averaged_weights
 from builders.training.recipe import Recipe, load_recipe, make_task
 from builders.training.settings import DataSettings, Folders
-from builders.training.state import averaged_weights
 from engines.artefact import Artefact, Thresholds, load_artefact
 from engines.canvas_stage import EngineFactory
 from engines.detector import Detector
@@ -35,7 +35,10 @@ def main(
     run: Annotated[Path, typer.Option(help="Folder of a finished run.")],
     data: Annotated[Path, typer.Option(help="Folder with the labelled sets.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
-    min_score: Annotated[float, typer.Option(help="Score from which it is a person.")],
+    min_score: Annotated[float, typer.Option(help="Score below which it is nobody.")],
+    start_score: Annotated[
+        float | None, typer.Option(help="Score from which a pose starts a track; else min-score.")
+    ] = None,
 ) -> None:
     """Exports and measures a trained network."""
     recipe = load_recipe(run / "recipe.yaml")
@@ -52,7 +55,7 @@ def main(
     }
     manifest = write_model(form.graph(network), form.stage, out, about)
     accuracy = measure(load_artefact(out), data, cast(DataSettings, recipe.task).validation)
-    thresholds = Thresholds(min_score=min_score, **form.suppression)
+    thresholds = Thresholds(min_score=min_score, start_score=start_score, **form.suppression)
     known = {"accuracy": accuracy, "thresholds": thresholds}
     write_manifest(manifest.model_copy(update=known), out)
     shutil.copyfile(run / "curves.png", out / "curves.png")
@@ -73,11 +76,12 @@ def release_form(recipe: Recipe) -> ReleaseForm:
 
 
 def trained_network(recipe: Recipe, folders: Folders) -> tuple[nn.Module, int]:
-    """The averaged network of a run in evaluation mode, and its step."""
-    network = make_task(recipe, folders).build()
+    """What is released of a run's averaged network, in evaluation mode, and its step."""
+    task = make_task(recipe, folders)
+    network = task.build()
     weights, steps = averaged_weights(folders.run / "checkpoint.pt")
     network.load_state_dict(weights)
-    return network.eval(), steps
+    return task.released(network).eval(), steps
 
 
 def measure(artefact: Artefact, data: Path, names: tuple[str, ...]) -> dict[str, float]:

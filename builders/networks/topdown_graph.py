@@ -10,6 +10,8 @@ from builders.networks.heatmap_decode import flip_average, peaks, to_crop
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 """ImageNet's, in the order R, G, B."""
+HALVES = (0.5, 0.5, 0.5)
+"""Mean and deviation that bring pixels to -1 to 1."""
 
 
 class ChannelOrder(Enum):
@@ -17,6 +19,7 @@ class ChannelOrder(Enum):
 
     RGB = "HRNet configurations"
     BGR = "pose_resnet configurations (COLOR_RGB false)"
+    RGB_SYMMETRIC = "MoveNet's graphs: R, G, B from -1 to 1, without ImageNet's constants"
 
 
 class FlipTest(Enum):
@@ -35,9 +38,11 @@ class Normalise(nn.Module):
     def __init__(self, order: ChannelOrder) -> None:
         super().__init__()
         self.order = order
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        deviation = torch.tensor(DEVIATION).view(1, 3, 1, 1)
-        self.register_buffer("deviation", deviation, persistent=False)
+        symmetric = order is ChannelOrder.RGB_SYMMETRIC
+        mean, deviation = (HALVES, HALVES) if symmetric else (MEAN, DEVIATION)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        own = torch.tensor(deviation).view(1, 3, 1, 1)
+        self.register_buffer("deviation", own, persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
         """See the class."""

@@ -221,10 +221,10 @@ def camera_faults(rgb: Rgb, probability: float, rng: np.random.Generator) -> Rgb
     if rng.random() < probability:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.6)), np.float32)
     if rng.random() < probability:
-        side = rgb.shape[0]
-        small = max(16, round(side * rng.uniform(0.4, 0.9)))
-        coarse = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-        picture = np.asarray(cv2.resize(coarse, (side, side)), np.float32)
+        size, share = (rgb.shape[1], rgb.shape[0]), rng.uniform(0.4, 0.9)
+        small = [max(16, round(side * share)) for side in size]
+        coarse = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        picture = np.asarray(cv2.resize(coarse, size), np.float32)
     if rng.random() < probability:
         picture = picture + rng.normal(0, rng.uniform(2, 14), picture.shape)
     faulty = np.clip(picture, 0, 255).astype(np.uint8)

@@ -84,12 +84,6 @@ def new_state(recipe: Recipe, task: TrainingTask, device: torch.device) -> Train
     return TrainingState(network, averaged, _optimizer(recipe, groups), scaler, 0)
 
 
-def averaged_weights(checkpoint: Path) -> tuple[dict[str, torch.Tensor], int]:
-    """The averaged weights of a checkpoint, on the CPU, and its step."""
-    saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    return saved["averaged"], int(saved["step"])
-
-
 def average(state: TrainingState, decay: float) -> None:
     """Exponential moving average of parameters; buffers are copied.
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from builders.training.bottom_up_task import BottomUpSettings, BottomUpTask
 from builders.training.compact_start import CompactSettings
+from builders.training.graph_pcnn_task import GraphPcnnSettings, GraphPcnnTask
+from builders.training.kcam_task import KcamTask, KcamTaskSettings
 from builders.training.person_detector_task import PersonDetectorTask
 from builders.training.settings import Folders, Frozen
 from builders.training.smpr_task import CompactSmprTask, SmprSettings, SmprTask
 from builders.training.task import TrainingTask
+from builders.training.topdown_task import HeatmapTask, TopDownSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,9 @@ class TaskEntry:
 TASKS = {
     "compact_bottom_up": TaskEntry(BottomUpSettings, BottomUpTask),
     "compact_smpr": TaskEntry(CompactSettings, CompactSmprTask),
+    "graph_pcnn": TaskEntry(GraphPcnnSettings, GraphPcnnTask),
+    "heatmap": TaskEntry(TopDownSettings, HeatmapTask),
+    "kcam": TaskEntry(KcamTaskSettings, KcamTask),
     "person_detector": TaskEntry(CompactSettings, PersonDetectorTask),
     "smpr": TaskEntry(SmprSettings, SmprTask),
 }

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from builders.training.checkpoint import averaged_weights
 from builders.training.loop import Place, train
 from builders.training.recipe import OptimizerSettings
-from builders.training.state import CHECKPOINT, averaged_weights
+from builders.training.state import CHECKPOINT
 from builders.training.task import Losses
 from stream.errors import ConfigError
 from tests.builders.training.tiny_task import TinyTask, tiny_recipe

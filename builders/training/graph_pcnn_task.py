@@ -1,0 +1,73 @@
+"""Trains Graph-PCNN: both stages in one run, on any heatmap network."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from pydantic import Field
+from torch import Generator, nn
+
+from builders.networks.compact_heatmaps import PyramidStage
+from builders.networks.graph_pcnn import GraphPcnn
+from builders.networks.graph_pcnn_graph import GraphPcnnGraph
+from builders.networks.graph_pcnn_training import Truth, guided_points, refinement_loss
+from builders.networks.heatmap_targets import heatmap_loss
+from builders.networks.topdown_graph import FlipTest, TopDownGraph
+from builders.training.settings import Folders
+from builders.training.task import Losses
+from builders.training.topdown_task import HeatmapTask, TopDownSettings
+from builders.training.topdown_trunks import as_heatmap_network
+
+
+class GraphPcnnSettings(TopDownSettings):
+    """The recipe's `task` section."""
+
+    hidden: int | None = Field(gt=0, default=None)
+    """Width of the refinement's head; that of the features by default."""
+
+
+class GraphPcnnTask(HeatmapTask):
+    """See `TrainingTask`."""
+
+    def __init__(self, settings: GraphPcnnSettings, folders: Folders) -> None:
+        super().__init__(settings, folders)
+        self._hidden, self._sigma = settings.hidden, settings.sigma_cells()
+
+    def build(self) -> GraphPcnn:
+        """The copied last stage starts from the trunk's start weights."""
+        return GraphPcnn(as_heatmap_network(self.trunk()), self._hidden)
+
+    def started(self, network: nn.Module) -> Iterator[nn.Parameter]:
+        """The heatmap network and its copied last stage."""
+        yield from super().started(network)
+        for each in network.modules():
+            if isinstance(each, PyramidStage):
+                yield from each.parameters()
+
+    def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
+        """The maps' loss and that of guided points drawn about them."""
+        own = cast(GraphPcnn, network)
+        pixels = self.pixels(batch)
+        heat, features = own.maps(pixels)
+        heat = heat.float()
+        weighted = heatmap_loss(heat, batch["heat"], batch["weight"])
+        truth = Truth(batch["xy"], batch["weight"], self._sigma)
+        points = guided_points(heat, truth, random)
+        with torch.autocast(heat.device.type, enabled=False):
+            refined = own.refine(features.float(), points)
+        parts = {
+            "heat": self._settings.heat_weight * weighted,
+            "refinement": refinement_loss(refined, points, truth),
+        }
+        return self.with_teacher(pixels, heat, parts)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Figures of the whole network, and of its first stage alone as `stage1 ...`."""
+        own, order = cast(GraphPcnn, network), self._normalise.order
+        stage1 = cast(nn.Module, own.stage1)
+        return self.measured(
+            {
+                "": GraphPcnnGraph(own, order, FlipTest.OFF),
+                "stage1": TopDownGraph(stage1, order, FlipTest.OFF),
+            }
+        )
