@@ -69,6 +69,11 @@ CHECK_EXAMPLES = _examples(
     "[dim]# on another machine than the daemon's[/dim]",
     "posestream check site.yaml --without-secrets",
 )
+SERVE_EXAMPLES = _examples(
+    "posestream serve -c site.yaml",
+    "[dim]# streams of the file that changed, and no other ones[/dim]",
+    "kill -HUP PID",
+)
 VERSION_EXAMPLES = _examples("posestream version")
 
 models_app = typer.Typer(
@@ -296,6 +301,24 @@ def camera(  # noqa: PLR0913 - one parameter for each option: Typer reads the si
         host=host, port=port, login=login, seed=seed, offered=Offered(transport)
     )
     raise typer.Exit(camera_command(files, fault or [], settings))
+
+
+@app.command(epilog=SERVE_EXAMPLES)
+def serve(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="A site file (YAML).", metavar="SITE")
+    ],
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Read many cameras for as long as it runs, find and track the people in them.
+
+    SIGHUP reads the site file again. Ctrl-C or SIGTERM ends it within 5 seconds. Exit code: 0 ended
+    in good order, 1 failed, 2 wrong use.
+    """
+    from stream.commands.serve import serve_command
+
+    raise typer.Exit(serve_command(config, verbose=verbose))
 
 
 @app.command(epilog=CHECK_EXAMPLES)

@@ -1,0 +1,86 @@
+"""`posestream serve`: a site file put to work until a signal comes; SIGHUP reads the file again."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from stream.clock import SystemClock
+from stream.commands.check_site import wrong_with_model
+from stream.commands.engine_worker import EngineWords
+from stream.commands.interrupt import NOTICE, stop_on_signals
+from stream.errors import PoseStreamError
+from stream.fleet.daemon import Daemon
+from stream.fleet.supervised_process import ProcessPlan
+from stream.logs import configure_logs
+from stream.pipeline import StopRequest
+from stream.redaction import redacted
+from stream.site_file.site_model import EngineSettings
+
+log = logging.getLogger(__name__)
+
+ENGINE_MODULE = "stream.commands.engine_worker"
+DONE = 0
+
+
+def serve_command(file: Path, *, verbose: bool) -> int:
+    """Serves until SIGINT or SIGTERM; returns the exit code.
+
+    Raises:
+        PoseStreamError: what keeps it from starting.
+    """
+    configure_logs(logging.DEBUG if verbose else logging.INFO)
+    daemon = Daemon(file, engine_process, SystemClock(), wrong_with_model)
+    stop = StopRequest()
+    with stop_on_signals(stop, NOTICE), _reload_requests() as reload:
+
+        def each_turn() -> None:
+            if reload.requested:
+                reload.requested = False
+                reload_site(daemon)
+
+        _say_what_is_served(daemon)
+        daemon.run(stop, each_turn)
+    log.info("stopped")
+    return DONE
+
+
+def engine_process(wish: EngineSettings) -> ProcessPlan:
+    """Our engines, as the site wants them."""
+    return ProcessPlan(ENGINE_MODULE, (EngineWords(engine=wish).model_dump_json(),))
+
+
+def reload_site(daemon: Daemon) -> None:
+    """Reads the site file again; a wrong one changes nothing, and is told."""
+    try:
+        daemon.reload()
+    except PoseStreamError as error:
+        log.error("reload_refused", extra={"cause": redacted(str(error))})  # noqa: TRY400 - a fault of the user's, not of ours
+
+
+@contextmanager
+def _reload_requests() -> Iterator[StopRequest]:
+    """Set by SIGHUP."""
+    request = StopRequest()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        request.request()
+
+    before = signal.signal(signal.SIGHUP, on_signal)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _say_what_is_served(daemon: Daemon) -> None:
+    site = daemon.site
+    fields: dict[str, object] = {
+        "streams": len(site.streams),
+        "sinks": ", ".join(sink.name for sink in site.sinks),
+    }
+    if daemon.metrics_port is not None:
+        fields["metrics_port"] = daemon.metrics_port
+    log.info("serving", extra=fields)
