@@ -7,31 +7,16 @@ import pytest
 
 from stream.clock import ManualClock
 from stream.ingest.open_source import open_source
-
-CLIPS = {
-    "corridor_two_walking_480x270_h264": ("h264", 480, 270, 12.5, 41),
-    "lab_one_person_cam02_vp9": ("vp9", 1080, 1920, 60.0, 100),
-    "lab_two_persons_cam01_h264": ("h264", 1088, 1920, 60.0, 100),
-    "lab_two_persons_cam02_h264": ("h264", 1088, 1920, 60.0, 100),
-    "lab_two_persons_cam03_h264": ("h264", 1088, 1920, 60.0, 100),
-    "lab_two_persons_cam04_h264": ("h264", 1088, 1920, 60.0, 100),
-    "one_by_one_persons_h264": ("h264", 768, 432, 10.0, 1394),
-    "park_walk_sidecam_vp9": ("vp9", 1768, 994, 30.0, 230),
-    "store_aisle_480x270_h264": ("h264", 480, 270, 16.7, 67),
-    "street_static_vtest_h264": ("h264", 768, 576, 10.0, 795),
-    "street_static_vtest_h265_200f": ("hevc", 768, 576, 10.0, 200),
-    "studio_squats_5fps_h264": ("h264", 720, 1280, 5.0, 65),
-    "worker_zone_480x270_h264": ("h264", 480, 270, 16.7, 71),
-}
+from tests.shared_clips import SHARED_CLIPS
 
 
 def test_the_table_names_every_shared_video(shared_data: Path) -> None:
-    assert {path.stem for path in (shared_data / "videos").glob("*.mp4")} == set(CLIPS)
+    assert {path.stem for path in (shared_data / "videos").glob("*.mp4")} == set(SHARED_CLIPS)
 
 
-@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("name", SHARED_CLIPS)
 def test_a_shared_video_is_read_whole(name: str, shared_data: Path) -> None:
-    codec, width, height, fps, count = CLIPS[name]
+    codec, width, height, fps, count = SHARED_CLIPS[name]
     path = shared_data / "videos" / f"{name}.mp4"
     with closing(open_source(str(path), stream=name, clock=ManualClock())) as source:
         about = source.description
