@@ -1,0 +1,141 @@
+"""The top-down tasks on drawn pictures: what learns, what is reproducible, what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from builders.networks.heatmap_targets import heatmap_loss
+from builders.networks.topdown_graph import ChannelOrder, Normalise
+from builders.training.loop import Place, train
+from builders.training.recipe import Recipe, make_task, parse_recipe
+from builders.training.settings import Folders
+from builders.training.task import TrainingTask
+from builders.training.topdown_task import HeatmapTask
+from builders.training.topdown_trunks import load_start
+from stream.errors import ConfigError
+from tests.builders.training.coco_files import write_coco
+
+THIN = {"kind": "compact", "width": 0.25}
+SMALL_CROP = {"width": 64, "height": 96}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two drawn pictures with one person each."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    people = {}
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(folder / name), rng.integers(0, 256, (120, 100, 3)))
+        xy = rng.uniform((20, 20), (80, 100), (17, 2))
+        people[name] = [np.column_stack([xy, np.full(17, 2)])]
+    write_coco(folder, people)
+    return folder
+
+
+def recipe(network: str, steps: int = 3, **task: Any) -> Recipe:
+    own = {"name": "own", "kind": "coco", "annotations": "train.json", "pictures": ".", "share": 1}
+    section = {"trunk": THIN, "crop": SMALL_CROP, "sets": [own]} | task
+    given = {"name": "tiny", "network": network, "steps": steps, "batch": 4, "rate": 1e-3}
+    return parse_recipe(given | {"workers": 0, "task": section}, "recipe")
+
+
+def task_of(given: Recipe, folder: Path) -> TrainingTask:
+    return make_task(given, Folders(folder, folder))
+
+
+def batch_of(task: TrainingTask) -> Any:
+    examples = task.examples()
+    return task.collate([examples.draw(np.random.default_rng((0, n))) for n in range(4)])
+
+
+@pytest.mark.parametrize("network", ["heatmap", "graph_pcnn", "kcam"])
+@pytest.mark.parametrize(
+    "trunk",
+    [
+        THIN,
+        pytest.param({"kind": "resnet", "depth": 50}, marks=pytest.mark.slow),
+        pytest.param({"kind": "hrnet", "width": 32}, marks=pytest.mark.slow),
+    ],
+    ids=lambda trunk: str(trunk["kind"]),
+)
+def test_gradient_flows_into_every_parameter_that_learns(
+    network: str, trunk: dict[str, Any], folder: Path
+) -> None:
+    torch.manual_seed(0)
+    task = task_of(recipe(network, trunk=trunk), folder)
+    own = task.build().train()
+    learning = {id(p) for group in task.groups(own, 1e-3) for p in group.parameters}
+    total, parts = task.loss(own, batch_of(task), torch.Generator().manual_seed(0))
+    total.backward()  # type: ignore[no-untyped-call]
+    assert total.item() == pytest.approx(sum(part.item() for part in parts.values()))
+    named = [(n, p) for n, p in own.named_parameters() if id(p) in learning]
+    dry = [name for name, p in named if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not dry
+    still = {name for name, p in own.named_parameters() if id(p) not in learning}
+    early = ("trunk.stem", "trunk.blocks.0.", "trunk.blocks.1.", "trunk.blocks.2.")
+    assert all(any(part in name for part in early) for name in still)
+    assert bool(still) == (trunk["kind"] == "compact")
+
+
+@pytest.mark.parametrize("network", ["heatmap", "graph_pcnn", "kcam"])
+def test_the_same_seed_gives_the_same_losses(network: str, folder: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    histories = []
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+        given = recipe(network)
+        train(given, task_of(given, folder), Place(tmp_path / name))
+        histories.append((tmp_path / name / "history.jsonl").read_text())
+    assert histories[0] == histories[1]
+
+
+def test_a_teachers_maps_are_learnt_where_nothing_is_labelled(folder: Path) -> None:
+    torch.manual_seed(0)
+    plain = task_of(recipe("heatmap"), folder)
+    taught = task_of(recipe("heatmap", distillation={"trunk": THIN, "weight": 0.5}), folder)
+    assert isinstance(taught, HeatmapTask)
+    own, batch = plain.build().eval(), batch_of(plain)
+    batch["weight"] = torch.zeros_like(batch["weight"])
+    random = torch.Generator()
+    with torch.no_grad():
+        assert plain.loss(own, batch, random)[0] == 0
+        total, parts = taught.loss(own, batch, random)
+        teacher = taught.teacher(torch.device("cpu"))
+        pixels = Normalise(ChannelOrder.RGB_SYMMETRIC)(batch["crops"])
+        wanted = heatmap_loss(own(pixels), teacher(pixels), torch.ones(4, 17))
+    assert total.item() == pytest.approx(0.5 * wanted.item(), rel=1e-4)
+    assert set(parts) == {"heat", "teacher"}
+    assert not any("teacher" in name for name, _ in own.named_parameters())
+
+
+def test_pixels_of_the_compact_trunk_lie_between_minus_one_and_one() -> None:
+    crops = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 2, 1).repeat(1, 1, 1, 3)
+    assert Normalise(ChannelOrder.RGB_SYMMETRIC)(crops).flatten().tolist() == [-1, 1] * 3
+
+
+def test_start_weights_may_lack_new_layers_only(tmp_path: Path) -> None:
+    network = torch.nn.Sequential()
+    network.add_module("conv1", torch.nn.Linear(2, 2))
+    network.add_module("final_layer", torch.nn.Linear(2, 3))
+    path = tmp_path / "start.pth"
+    torch.save({"module.conv1.weight": torch.ones(2, 2), "fc.weight": torch.ones(4)}, path)
+    with pytest.raises(ConfigError, match=r"lacks 1 weights of the trunk, as conv1\.bias"):
+        load_start(network, path)
+    torch.save({"conv1.weight": torch.ones(2, 2), "conv1.bias": torch.ones(2)}, path)
+    load_start(network, path)
+    assert network.get_parameter("conv1.bias").tolist() == [1, 1]
+    with pytest.raises(ConfigError, match="start_weights"):
+        load_start(network, tmp_path / "none.pth")
+
+
+def test_the_published_sigma_belongs_to_its_crop_height() -> None:
+    sigmas = []
+    for height in (96, 256, 384):
+        task = recipe("heatmap", crop={"width": 64, "height": height}).task
+        sigmas.append(task.sigma_cells())  # type: ignore[attr-defined]
+    assert sigmas == [0.75, 2.0, 3.0]
