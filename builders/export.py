@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from builders.networks.bottom_up import CompactBottomUp
-from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
+from builders.networks.bottom_up_decode import CANDIDATES, BottomUpGraph, DecodeSettings
 from engines.artefact import MANIFEST_NAME, MODEL_NAME, Manifest, TensorSpec
 from stream.errors import ArtefactError
 
@@ -148,11 +148,12 @@ def write_artefact(
     round_to_half(network)
     canvas = about["canvases"][0]
     export_graph(BottomUpGraph(network, settings), (canvas[0], canvas[1]), folder / MODEL_NAME)
+    candidates = CANDIDATES * len(settings.shrink)
     manifest = Manifest(
         inputs=(TensorSpec(name="canvas", dtype="uint8", shape=(None, None, None, 3)),),
         outputs=(
-            TensorSpec(name="keypoints", dtype="float32", shape=(None, 30, 17, 3)),
-            TensorSpec(name="scores", dtype="float32", shape=(None, 30)),
+            TensorSpec(name="keypoints", dtype="float32", shape=(None, candidates, 17, 3)),
+            TensorSpec(name="scores", dtype="float32", shape=(None, candidates)),
         ),
         onnx_sha256=hashlib.sha256((folder / MODEL_NAME).read_bytes()).hexdigest(),
         weights_sha256=weights_digest(network),

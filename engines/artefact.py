@@ -71,6 +71,9 @@ class Thresholds(_Frozen):
 
     min_score: float = Field(ge=0, le=1)
     """People below are none (chosen on validation data)."""
+    start_score: float | None = Field(default=None, ge=0, le=1)
+    """Poses below are no person by themselves, but where a track leads they are: the tracker's to
+    tell. None: every pose from `min_score` on is a person."""
     nms_oks: float | None = Field(default=None, gt=0, le=1)
     """Poses, greedy: two more alike than this (OKS) are one person."""
     soft_nms_iou: float | None = Field(default=None, gt=0, le=1)

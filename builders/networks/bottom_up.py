@@ -7,6 +7,7 @@ the units work on 2x2 blocks of stride-4 cells (pixel unshuffle) and their outpu
 back to stride 4, which costs a quarter of the samples and loses no information.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +41,8 @@ class BottomUpMaps:
     """(B, 1, H, W) person centre map, about [0, 1]."""
     offset: Tensor
     """(B, 34, H, W) cell minus joint, (x, y) of each joint, in cells."""
+    first: Tensor | None = None
+    """(B, 18, H, W) the first estimate of `heat` and `centre`, to which the units add."""
 
 
 class CompactBottomUp(nn.Module):
@@ -82,12 +85,26 @@ class CompactBottomUp(nn.Module):
         features = torch.cat((functional.pixel_unshuffle(fine, 2), p3, p4), 1)
         guide = self.transition_guide(features)
         more = self.guide_out(guide_mean(self.guide_units, guide))  # (B, 68, H/2, W/2)
+        first = torch.cat((heat, centre), 1)
         heat = heat + functional.pixel_shuffle(more, 2)
         guided = torch.cat((features, functional.pixel_unshuffle(heat, 2)), 1)
         regression = self.transition_regression(guided)
         out = functional.pixel_shuffle(self.regression_out(self.regression_unit(regression)), 2)
         offset = out[:, : 2 * JOINTS] * OFFSET_SCALE - _x_before_y(regress)
-        return BottomUpMaps(heat, centre + out[:, 2 * JOINTS :], offset)
+        return BottomUpMaps(heat, centre + out[:, 2 * JOINTS :], offset, first)
+
+    def with_share(self, share: float) -> "CompactBottomUp":
+        """A copy in which what the units add counts by a share, the rest is the first estimate.
+
+        Half-way between what a network knew and what it learnt from few pictures is often better
+        than both (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+        """
+        other = copy.deepcopy(self)
+        with torch.no_grad():
+            for last in (other.guide_out, other.regression_out):
+                for parameter in last.parameters():
+                    parameter.mul_(share)
+        return other
 
 
 def _x_before_y(regress: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from builders.networks.bottom_up import CompactBottomUp
@@ -32,6 +33,11 @@ class BottomUpSettings(DataSettings, StartSettings):
     regression_channels: int = 64
     start_weights: Path | None = None
     """MoveNet MultiPose graph for trunk and first maps, relative to the data folder."""
+    keep_first_maps: bool = False
+    """Where nothing is labelled, the first estimate is the target instead of nothing: people whom
+    nobody labelled are neither taught as background nor left to chance."""
+    released_share: float = Field(gt=0, le=1, default=1.0)
+    """See `CompactBottomUp.with_share`."""
     pasted: tuple[str, ...] = ()
     """Names of sets whose people are pasted into other pictures."""
     augment: AugmentSettings = AugmentSettings()
@@ -81,13 +87,37 @@ class BottomUpTask(TrainingTask):
         """See `TrainingTask.loss`."""
         pixels, heat, heat_weight, offset, offset_weight = batch
         maps = network(movenet_pixels(pixels))
+        if self._settings.keep_first_maps:
+            known = self._settings.targets.background_weight
+            heat, heat_weight = with_first_maps(maps.first, heat, heat_weight, known)
         targets = (heat, heat_weight, offset, offset_weight)
         return bottom_up_loss(maps, targets, self._settings.loss)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """AP and AR of the sets' val split, decoded as the shipped model is."""
-        own = cast(CompactBottomUp, network)
+        own = self.released(network)
         return validate(own, self._folders.data, self._settings.validation)
+
+    def released(self, network: nn.Module) -> CompactBottomUp:
+        """See `TrainingTask.released`."""
+        return cast(CompactBottomUp, network).with_share(self._settings.released_share)
+
+
+def with_first_maps(
+    first: Tensor, heat: Tensor, heat_weight: Tensor, background_weight: float
+) -> tuple[Tensor, Tensor]:
+    """Targets and weights in which the first estimate fills up what the labels leave open.
+
+    Args:
+        first: (B, 18, H, W) the network's own, of a trunk that stands still.
+        heat: (B, 18, H, W) of the labels.
+        heat_weight: (B, 18, H, W).
+        background_weight: of a cell that is surely background; each cell gets at least that much.
+    """
+    missing = (background_weight - heat_weight).clamp(min=0)
+    weight = heat_weight + missing
+    filled = heat * heat_weight + first.detach().float() * missing
+    return filled / weight.clamp(min=1e-9), weight
 
 
 class BottomUpExamples:

@@ -60,5 +60,6 @@ class StartSettings(Frozen):
 
     head_steps: int = Field(ge=0, default=0)
     """Steps at the beginning in which what came with start weights stands still."""
-    trunk_rate: float = Field(gt=0, default=2e-4)
-    """Of what came with start weights, relative to the root mean square of each tensor."""
+    trunk_rate: float = Field(ge=0, default=2e-4)
+    """Of what came with start weights, relative to the root mean square of each tensor; 0 = it
+    stands still."""

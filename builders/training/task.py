@@ -81,6 +81,10 @@ class TrainingTask(Protocol):
         """
         return [ParameterGroup(tuple(network.parameters()), rate)]
 
+    def released(self, network: nn.Module) -> nn.Module:
+        """What of a trained network is measured and shipped."""
+        return network
+
     def collate(self, examples: list[Any]) -> Any:
         """Examples to a batch; tensors are stacked."""
         return default_collate(examples)
@@ -107,6 +111,9 @@ def started_groups(
     """
     frozen = {id(parameter) for parameter in still}
     started = [parameter for parameter in started if id(parameter) not in frozen]
+    if rates[1] == 0:
+        frozen |= {id(parameter) for parameter in started}
+        started = []
     known = frozen | {id(parameter) for parameter in started}
     rest = tuple(p for p in network.parameters() if id(p) not in known)
     relative = [

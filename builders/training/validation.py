@@ -9,8 +9,8 @@ from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
 from builders.training.canvas_validation import pose_predictor, validate_poses
 from engines.artefact import Thresholds
 
-CANVASES = ((576, 448), (512, 288), (448, 576), (288, 512), (448, 448))
-"""(width, height): 4:3 and 16:9, lying and standing, and square."""
+CANVASES = ((576, 448), (576, 320), (448, 576), (320, 576), (448, 448))
+"""(width, height): 4:3 and 16:9, lying and standing, and square; multiples of 64."""
 
 THRESHOLDS = Thresholds(min_score=0.02, nms_oks=0.6)
 """For AP, which wants the weak candidates too."""

@@ -149,4 +149,6 @@ def engine_fields(spec: EngineSpec) -> dict[str, str]:
 def new_tracker(manifest: Manifest, *, smooth: bool = False) -> FrameTracker:
     """A tracker for one epoch, set up for the scores of that model."""
     smoothing = SmoothingSettings() if smooth else None
-    return Tracker(settings_for_model(manifest.thresholds.min_score, smoothing))
+    thresholds = manifest.thresholds
+    start_score = thresholds.min_score if thresholds.start_score is None else thresholds.start_score
+    return Tracker(settings_for_model(start_score, smoothing))

@@ -40,15 +40,12 @@ class TrackerSettings:
 
 
 def settings_for_model(
-    min_score: float, smoothing: SmoothingSettings | None = None
+    start_score: float, smoothing: SmoothingSettings | None = None
 ) -> TrackerSettings:
-    """Settings for a model whose people have scores from `min_score` on.
+    """Settings for a model whose poses are a person by themselves from `start_score` on.
 
-    Poses below, if the estimator hands them over, only continue tracks; those just above are
-    withheld until they are seen twice. Our estimators hand none over: measured with bottom_up on
-    seven clips, poses from 0.6 of `min_score` on closed 26 of 152 gaps in the tracks of the street
-    and spared 1 of 72 changes of id, but found nobody more, and ghosts lived longer: people whom
-    the teacher does not know rose from 93 to 104 in the street, from 4 to 12 on the worker's clip.
+    Poses below, if the model's `min_score` lets them through, only continue tracks; those just
+    above are withheld until they are seen twice.
     """
-    confirm_score = min_score + 0.15 * (1 - min_score)
-    return TrackerSettings(min_score, confirm_score, smoothing=smoothing)
+    confirm_score = start_score + 0.15 * (1 - start_score)
+    return TrackerSettings(start_score, confirm_score, smoothing=smoothing)

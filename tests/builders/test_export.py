@@ -40,7 +40,7 @@ def small_network() -> CompactBottomUp:
 ABOUT = {
     "name": "tiny",
     "description": "for tests",
-    "canvases": ((96, 64),),
+    "canvases": ((128, 64),),
     "thresholds": {"min_score": 0.3, "nms_oks": 0.6},
     "licence": "Apache-2.0",
     "training": {},
@@ -62,7 +62,7 @@ def test_large_weights_are_stored_in_half_precision_without_loss(tmp_path: Path)
     network = small_network()
     round_to_half(network)
     path = tmp_path / "m.onnx"
-    export_graph(BottomUpGraph(network, DecodeSettings()), (96, 64), path)
+    export_graph(BottomUpGraph(network, DecodeSettings()), (128, 64), path)
     parameters = sum(p.numel() for p in network.parameters())
     assert path.stat().st_size < 2.3 * parameters
     assert torch.equal(
@@ -76,9 +76,9 @@ def test_height_and_width_are_not_baked_in(tmp_path: Path) -> None:
     network = small_network()
     round_to_half(network)
     graph = BottomUpGraph(network, DecodeSettings()).eval()
-    export_graph(graph, (96, 64), tmp_path / "m.onnx")
+    export_graph(graph, (128, 64), tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
-    for batch, height, width in ((1, 64, 96), (3, 128, 64)):
+    for batch, height, width in ((1, 64, 128), (3, 128, 64)):
         rng = np.random.default_rng(height)
         canvas = rng.integers(0, 256, (batch, height, width, 3)).astype(np.uint8)
         maps = network(torch.from_numpy(canvas).permute(0, 3, 1, 2).float() / 127.5 - 1)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from builders.networks.bottom_up import BottomUpMaps, CompactBottomUp
@@ -77,7 +78,8 @@ def test_a_planted_person_is_decoded_to_canvas_pixels() -> None:
     assert (keypoints[0, 0, :, :2] - expected).abs().max() < 0.1 * 4
     heat = keypoints[0, 0, :, 2]
     assert heat.min() > 0.75
-    assert torch.allclose(scores[0, 0], (0.81 * heat.mean()).sqrt(), atol=1e-5)
+    surest = sorted(heat.tolist())[-12:]
+    assert scores[0, 0].item() == pytest.approx(0.81**0.25 * (sum(surest) / 12) ** 0.75, abs=1e-5)
 
 
 def test_a_joint_without_a_peak_nearby_stays_where_the_offset_says() -> None:
@@ -125,13 +127,38 @@ def test_peaks_are_local_maxima_best_first() -> None:
     assert cells[0, 0, :2].tolist() == [2 * 8 + 3, 6 * 8 + 6]
 
 
-def test_graph_takes_pixels_and_gives_thirty_finite_candidates() -> None:
+def test_graph_takes_pixels_and_gives_thirty_finite_candidates_of_each_size() -> None:
     torch.manual_seed(0)
     graph = BottomUpGraph(CompactBottomUp(8, 8), DecodeSettings()).eval()
-    canvas = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
+    canvas = torch.randint(0, 256, (2, 64, 128, 3), dtype=torch.uint8)
     with torch.no_grad():
         keypoints, scores = graph(canvas)
-    assert keypoints.shape == (2, 30, 17, 3)
-    assert scores.shape == (2, 30)
+    assert keypoints.shape == (2, 60, 17, 3)
+    assert scores.shape == (2, 60)
     assert torch.isfinite(keypoints).all()
     assert ((scores >= 0) & (scores <= 1)).all()
+
+
+class SeesSmallCanvasOnly(CompactBottomUp):
+    """Finds the planted person on a canvas of the planted size, else nobody."""
+
+    def forward(self, pixels: torch.Tensor) -> BottomUpMaps:
+        joints = torch.tensor([[6.0 + i % 4, 5.0 + i // 4] for i in range(17)])
+        maps = planted_maps(joints, (7, 7))
+        if pixels.shape[-1] == 4 * maps.heat.shape[-1]:
+            return maps
+        H, W = pixels.shape[2] // 4, pixels.shape[3] // 4
+        return BottomUpMaps(*(torch.zeros(1, channels, H, W) for channels in (17, 1, 34)))
+
+
+def test_people_of_the_shrunk_canvas_come_in_pixels_of_the_canvas() -> None:
+    maps = planted_maps(torch.tensor([[6.0 + i % 4, 5.0 + i // 4] for i in range(17)]), (7, 7))
+    alone, score = PosesFromMaps(DecodeSettings())(maps)
+    H, W = maps.heat.shape[2:]
+    graph = BottomUpGraph(SeesSmallCanvasOnly(8, 8), DecodeSettings(shrink=(1, 2))).eval()
+    keypoints, scores = graph(torch.zeros((1, 8 * H, 8 * W, 3), dtype=torch.uint8))
+    best = int(scores[0].argmax())
+    assert scores[0, best] == score[0, 0]
+    # Pixel centres at integers: small pixel i covers pixels 2 i and 2 i + 1.
+    assert torch.allclose(keypoints[0, best, :, :2], alone[0, 0, :, :2] * 2 + 0.5)
+    assert torch.equal(keypoints[0, best, :, 2], alone[0, 0, :, 2])

@@ -89,6 +89,20 @@ def test_the_tracker_knows_from_which_score_the_model_is_sure(
     assert shown == [int(frames is not None and index + 1 >= frames) for index in range(3)]
 
 
+def test_a_weak_pose_continues_a_track_but_starts_none(tiny_artefact: Artefact) -> None:
+    thresholds = Thresholds(min_score=0.3, start_score=0.6, nms_oks=0.5)
+    manifest = tiny_artefact.manifest.model_copy(update={"thresholds": thresholds})
+    strong, weak = (replace(standing_person().pose, score=score) for score in (0.9, 0.35))
+    alone, after = new_tracker(manifest), new_tracker(manifest)
+
+    assert [len(alone.update(FramePoses("c", 0, i, (weak,)), i / 25)) for i in range(3)] == [0] * 3
+    row = [
+        len(after.update(FramePoses("c", 0, index, (pose,)), index / 25))
+        for index, pose in enumerate((strong, weak, weak))
+    ]
+    assert row == [1, 1, 1]
+
+
 def test_the_tracker_smooths_if_told_to(tiny_artefact: Artefact) -> None:
     first, second = (standing_person(1, (x, 24.0)).pose for x in (32.0, 32.4))
     for smooth in (False, True):

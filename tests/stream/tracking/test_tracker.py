@@ -258,5 +258,5 @@ def test_settings_without_meaning_are_refused(wrong: dict[str, float]) -> None:
 
 
 @given(st.floats(0, 1))
-def test_every_models_threshold_makes_settings(min_score: float) -> None:
-    assert settings_for_model(min_score).start_score == min_score
+def test_every_models_threshold_makes_settings(start_score: float) -> None:
+    assert settings_for_model(start_score).start_score == start_score
