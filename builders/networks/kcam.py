@@ -5,6 +5,7 @@ is high, its representation the mean feature there, and every pixel gathers the 
 the joints it resembles. What the paper leaves open is marked "ours".
 """
 
+import copy
 from dataclasses import dataclass
 from enum import Enum
 
@@ -105,6 +106,30 @@ class Kcam(nn.Module):
         nn.init.normal_(self.final_layer.weight, std=0.001)
         if self.final_layer.bias is not None:
             nn.init.zeros_(self.final_layer.bias)
+
+    def start_as_network(self, pixels: Tensor) -> None:
+        """Makes the final maps begin as the intermediate ones of a trained network (ours).
+
+        The fusion passes the features through (they must not be negative), the context has no
+        weight yet; so a short schedule begins where the network stands.
+
+        Args:
+            pixels: (B, 3, H, W) normalised, for the means of the fusion's batch norm.
+        """
+        with torch.no_grad():
+            features = self.network.features(self.network.shared(pixels))
+        convolution, norm = self.context.fusion[0], self.context.fusion[1]
+        if not (isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
+            raise TypeError(f"expected convolution and norm, got {self.context.fusion}")
+        channels = features.shape[1]
+        mean, variance = features.mean((0, 2, 3)), features.var((0, 2, 3))
+        with torch.no_grad():
+            convolution.weight.zero_()
+            convolution.weight[:, :channels, 0, 0] = torch.eye(channels)
+            norm.weight.copy_((variance + norm.eps).sqrt())
+            norm.bias.copy_(mean)
+            norm.running_mean, norm.running_var = mean.clone(), variance.clone()
+        self.final_layer = copy.deepcopy(self.network.final_layer)
 
     def maps(self, pixels: Tensor) -> KcamMaps:
         """(B, 3, H, W) normalised to both sets of maps, as training needs them."""

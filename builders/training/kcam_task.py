@@ -2,7 +2,8 @@
 
 from typing import Any, cast
 
-from torch import Generator, nn
+import numpy as np
+from torch import Generator, Tensor, nn
 
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.kcam import INTERMEDIATE_WEIGHT, Kcam, KcamSettings
@@ -10,7 +11,10 @@ from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.settings import Folders
 from builders.training.task import Losses
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
-from builders.training.topdown_trunks import as_heatmap_network
+from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network
+
+START_CROPS = 64
+"""For the means of the fusion's batch norm."""
 
 
 class KcamTaskSettings(TopDownSettings):
@@ -27,8 +31,17 @@ class KcamTask(HeatmapTask):
         self._context = settings.context
 
     def build(self) -> Kcam:
-        """The module on the trunk."""
-        return Kcam(as_heatmap_network(self.trunk()), self._context)
+        """The module on the trunk; on a compact one with start weights it starts as that."""
+        network = Kcam(as_heatmap_network(self.trunk()), self._context)
+        trunk = self._settings.trunk
+        if isinstance(trunk, CompactTrunk) and trunk.start_weights is not None:
+            network.start_as_network(self._some_pixels())
+        return network
+
+    def _some_pixels(self) -> Tensor:
+        examples = self.examples()
+        drawn = [examples.draw(np.random.default_rng((0, n))) for n in range(START_CROPS)]
+        return self.pixels(self.collate(drawn))
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """The final maps' loss and a share of that of the intermediate ones."""

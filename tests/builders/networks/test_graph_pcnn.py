@@ -7,6 +7,7 @@ from builders.networks.graph_pcnn import (
     EDGES,
     GraphPcnn,
     GraphPoseRefinement,
+    GroupLinear,
     GuidedPoints,
     mirror_points,
     peak_points,
@@ -209,3 +210,10 @@ def test_flip_test_averages_maps_then_offsets() -> None:
         expected = points.xy[0, 0, joint].numpy() + (straight[joint] + mirrored) / 2
         np.testing.assert_allclose(got[0, joint].numpy(), expected)
     torch.testing.assert_close(scores, value)
+
+
+def test_group_by_group_equals_the_grouped_convolution() -> None:
+    layer = GroupLinear(5, 3, 4).double()
+    x = torch.randn(7, 15, 1, dtype=torch.float64)
+    torch.testing.assert_close(layer.train()(x), layer.eval()(x))
+    assert layer.weight.shape == (20, 3, 1)

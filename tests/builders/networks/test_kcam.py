@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from builders.networks.compact_heatmaps import CompactHeatmaps
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.hrnet import HrNet
 from builders.networks.kcam import (
@@ -123,3 +125,16 @@ def test_projections_have_batch_norm_and_no_bias() -> None:
         keys = set(KeypointContext(4, KcamSettings()).state_dict())
     assert "query.0.bias" not in keys
     assert {"query.1.running_mean", "key.1.bias", "value.1.weight", "fusion.1.weight"} <= keys
+
+
+def test_it_can_start_with_the_maps_of_its_network() -> None:
+    network = CompactHeatmaps(0.25)
+    nn.init.normal_(network.final_layer.weight, std=0.5)
+    kcam, pixels = Kcam(network), torch.rand(4, 3, 64, 64)
+    kcam.start_as_network(pixels)
+    with torch.no_grad():
+        maps = kcam.eval().maps(pixels)
+        torch.testing.assert_close(maps.final, maps.intermediate, rtol=1e-3, atol=1e-4)
+        training = kcam.train().maps(pixels)
+        torch.testing.assert_close(training.final, training.intermediate, rtol=1e-2, atol=1e-3)
+    assert kcam.final_layer is not network.final_layer
