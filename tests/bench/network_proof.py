@@ -38,6 +38,8 @@ LIMIT = 1e-3
 """Of all differences, as a share of the largest output."""
 NEAR_RANKS = 3
 """Candidates of almost the same score may change places by so many ranks."""
+MAP_OUTPUTS = 4
+"""Of bottom-up graphs here: keypoints, scores, joint maps and pose maps."""
 GIB = 1 << 30
 SEED = 0
 
@@ -144,31 +146,40 @@ def measured_parity(
 def disagreement(found: Sequence[Array], wanted: Sequence[Array]) -> Difference:
     """Compares outputs that are in the same order.
 
-    Candidates of almost the same score may change places: each is compared with the best of its
-    neighbours in rank. A joint on noise may take another peak of almost the same height; those are
-    counted, and the maps, which are outputs as well there, show that the network itself agrees.
+    Candidates of almost the same rank may change places: each is compared with that of near rank
+    whose joints agree best. A joint on noise may take another peak of almost the same height;
+    those are counted, and the maps, which are outputs as well there, show that the network itself
+    agrees.
     """
-    worst, moved = 0.0, 0.0
-    for got, expected in zip(found, wanted, strict=True):
-        assert got.shape == expected.shape
-        candidates = expected.ndim == 4 and expected.shape[2:] == (17, 3)
-        apart = _joints_apart(got, expected) if candidates else np.abs(got - expected)
-        share = apart / np.abs(expected).max()
-        if candidates and len(wanted) > len(OUTPUTS["one_pass"]):
-            moved = float((share > LIMIT).mean())
-            share = share[share <= LIMIT]
-        worst = max(worst, float(share.max()))
-    return Difference(worst, moved)
+    if wanted[0].ndim == 4:  # keypoints and scores of candidates
+        place = _places(found[0], wanted[0])
+        found = [*(_moved(each, place) for each in found[:2]), *found[2:]]
+    shares = [
+        np.abs(got - expected) / np.abs(expected).max()
+        for got, expected in zip(found, wanted, strict=True)
+    ]
+    if len(wanted) == MAP_OUTPUTS:
+        apart = shares[0].max(3)
+        moved = apart > LIMIT
+        worst = [float(share.max()) for share in (apart[~moved], *shares[1:])]
+        return Difference(max(worst), float(moved.mean()))
+    return Difference(max(float(share.max()) for share in shares), 0.0)
 
 
-def _joints_apart(got: Array, expected: Array) -> Array:
-    """(B, M, 17) distance of each joint from the nearest in rank; both (B, M, 17, 3)."""
+def _places(got: Array, expected: Array) -> NDArray[np.intp]:
+    """(B, M) where each expected candidate is found; both (B, M, 17, 3)."""
     count = expected.shape[1]
-    best = np.full(expected.shape[:3], np.inf, np.float32)
-    for step in range(-NEAR_RANKS, NEAR_RANKS + 1):
-        ranks = np.clip(np.arange(count) + step, 0, count - 1)
-        best = np.minimum(best, np.abs(got[:, ranks] - expected).max(3))
-    return best
+    steps = range(-NEAR_RANKS, NEAR_RANKS + 1)
+    ranks = [np.clip(np.arange(count) + step, 0, count - 1) for step in steps]
+    apart = np.stack([np.median(np.abs(got[:, rank] - expected).max(3), 2) for rank in ranks])
+    places: NDArray[np.intp] = np.stack(ranks)[apart.argmin(0), np.arange(count)]
+    return places
+
+
+def _moved(values: Array, place: NDArray[np.intp]) -> Array:
+    """(B, M, ...) by (B, M) places."""
+    moved: Array = values[np.arange(len(values))[:, None], place]
+    return moved
 
 
 class WithMaps(nn.Module):
