@@ -67,7 +67,7 @@ class Metrics:
         """Starts all series of a stream at 0."""
         for outcome in Outcome:
             self._frames.labels(stream, outcome.value)
-        for counter in (self._corrupt_packets, self._persons, self._tracks):
+        for counter in self._stream_counters:
             counter.labels(stream)
 
     def close_stream(self, stream: str) -> None:
@@ -75,7 +75,7 @@ class Metrics:
         for outcome in Outcome:
             with suppress(KeyError):
                 self._frames.remove(stream, outcome.value)
-        for family in (self._corrupt_packets, self._persons, self._tracks, self._last_frame):
+        for family in (*self._stream_counters, self._last_frame):
             with suppress(KeyError):
                 family.remove(stream)
 
@@ -105,7 +105,8 @@ class Metrics:
         self._reconnects.labels(stream, cause).inc()
 
     def frames_passed(self, stream: str, outcome: Outcome, count: int) -> None:
-        """So many frames met their outcome in the decoder."""
+        """So many frames were read and met their outcome in the decoder."""
+        self._frames_read.labels(stream).inc(count)
         self._frames.labels(stream, outcome.value).inc(count)
 
     def process_restarted(self, process: str, reason: str) -> None:
@@ -123,6 +124,11 @@ class Metrics:
 
     def frame_read(self, stream: str, capture_seconds: float) -> None:
         """A frame left the decoder at `capture_seconds` (Unix time)."""
+        self._frames_read.labels(stream).inc()
+        self._last_frame.labels(stream).set(capture_seconds)
+
+    def frame_seen(self, stream: str, capture_seconds: float) -> None:
+        """The newest frame of a stream is from `capture_seconds`; it is counted elsewhere."""
         self._last_frame.labels(stream).set(capture_seconds)
 
     def frame_done(self, stream: str, outcome: Outcome, age_seconds: float) -> None:
@@ -193,6 +199,12 @@ class Metrics:
             ("stream", "outcome"),
             registry=registry,
         )
+        self._frames_read = Counter(
+            f"{PREFIX}_stream_frames_read_total",
+            "Decoded frames; those without an outcome yet are in flight.",
+            ("stream",),
+            registry=registry,
+        )
         self._corrupt_packets = Counter(
             f"{PREFIX}_stream_corrupt_packets_total",
             "Packets that no frame could be decoded from.",
@@ -213,6 +225,12 @@ class Metrics:
         )
         self._tracks = Counter(
             f"{PREFIX}_tracks_total", "Tracks begun.", ("stream",), registry=registry
+        )
+        self._stream_counters = (
+            self._frames_read,
+            self._corrupt_packets,
+            self._persons,
+            self._tracks,
         )
         self._keypoint_confidence = Histogram(
             f"{PREFIX}_keypoint_confidence",

@@ -161,6 +161,7 @@ class StreamDesk:
         self.ledger.open_frame()
         self._line.append(entry)
         self.last_epoch = max(self.last_epoch, ready.epoch)
+        self._observer.metrics.frame_read(self.plan.name, ready.capture_seconds)
         self._saw_frame(ready.capture_seconds)
         due = ready.read_seconds + self.plan.target_age_seconds
         waiting = WaitingFrame(frame, ready.read_seconds, due)
@@ -183,7 +184,7 @@ class StreamDesk:
     def _saw_frame(self, capture_seconds: float) -> None:
         self._machine.frame(self._now)
         self.last_frame_wall_seconds = capture_seconds
-        self._observer.metrics.frame_read(self.plan.name, capture_seconds)
+        self._observer.metrics.frame_seen(self.plan.name, capture_seconds)
         self._after(None)
 
     def _count_loss(self, cause: LossCause, words: str) -> None:
