@@ -72,7 +72,7 @@ def test_every_link_leads_somewhere(target: str) -> None:
 
 
 def test_the_numbers_are_those_of_the_files() -> None:
-    made = readme_table.replaced(README, readme_table.table(readme_table.BENCH))
+    made = readme_table.replaced(README, readme_table.table(readme_table.RESULTS))
     assert made == README, "run: python tests/bench/readme_table.py"
 
 

@@ -8,9 +8,9 @@ ends with exit code 1. Clips should have one size: the engine alone is timed wit
 """
 
 import argparse
-import json
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -31,8 +31,8 @@ from stream.run_statistics import RunStatistics
 from stream.sinks.jsonl_sink import JsonlSink
 from stream.tracking.tracker import Tracker
 from stream.worker import run_concurrent, start_thread
-from tests.bench.bench_engines import circumstances
 from tests.bench.bench_run import Bench
+from tests.bench.report import Figure, write_report
 
 CLOCK = SystemClock()
 
@@ -135,6 +135,16 @@ def one_round(bench: BatchBench, out: Path) -> dict[str, float]:
     }
 
 
+def figures(arguments: argparse.Namespace, rounds: Sequence[Mapping[str, float]]) -> list[Figure]:
+    """Medians of the rounds."""
+    what = f"{arguments.model}, {len(arguments.clips)} files, {arguments.jobs} at a time"
+    job, part = (median(one[key] for one in rounds) for key in ("job_fps", "job_of_slowest_part"))
+    return [
+        Figure(f"Batch job, {what}", job, "frames/s"),
+        Figure(f"Batch job of its slowest part, {what}", part, ""),
+    ]
+
+
 def parsed_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
@@ -159,9 +169,7 @@ def main() -> None:
         bench.job_fps(out)
         bench.check_results(out)
         rounds = [one_round(bench, out) for _ in range(arguments.rounds)]
-    report = {
-        "bench": "batch",
-        **circumstances(),
+    details = {
         "clips": [clip.name for clip in arguments.clips],
         "size": bench.one.size,
         "frames_each": arguments.frames,
@@ -172,10 +180,7 @@ def main() -> None:
         "median": {key: round(median(one[key] for one in rounds), 3) for key in rounds[0]},
         "rounds": [{key: round(value, 3) for key, value in one.items()} for one in rounds],
     }
-    text = json.dumps(report, indent=1)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
+    write_report("batch", figures(arguments, rounds), details, arguments.out)
 
 
 if __name__ == "__main__":

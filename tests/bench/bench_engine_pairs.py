@@ -9,11 +9,9 @@ ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 to mask AMX off.
 """
 
 import argparse
-import json
 import os
 import sys
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +29,7 @@ from engines.open_engine import EngineName, open_engine
 from engines.openvino_engine import graph_gflop, openvino_precisions
 from engines.zoo_models import find_model
 from stream.clock import SystemClock
-from stream.commands.bench import hardware_line
-from tests.bench.bench_engines import circumstances
+from tests.bench.report import Figure, write_report
 
 Entry = tuple[EngineName, Precision, int]
 PLAIN: Entry = (EngineName.ONNXRUNTIME, Precision.FP32, 1)
@@ -75,19 +72,15 @@ def open_all(
     return contestants, proofs
 
 
-def ratio(of: Timing, over: Timing) -> dict[str, Any]:
-    """One figure: the median of the rounds, and its quartiles in the name's file."""
+def ratio(of: Timing, over: Timing) -> Figure:
+    """The median of the rounds, and their quartiles."""
     rounds = of.speed_up_over(over)
     low, high = np.quantile(rounds, [0.25, 0.75])
-    return {
-        "name": f"{of.name} against {over.name}, per image",
-        "value": round(float(np.median(rounds)), 2),
-        "unit": "x",
-        "quartiles": [round(float(low), 2), round(float(high), 2)],
-    }
+    name = f"{of.name} against {over.name}, per image"
+    return Figure(name, float(np.median(rounds)), "x", quartiles=(float(low), float(high)))
 
 
-def figures(timings: dict[str, Timing]) -> list[dict[str, Any]]:
+def figures(timings: dict[str, Timing]) -> list[Figure]:
     """Each against the plain one, and each batch of 8 against its batch of 1."""
     plain = timings[f"{PLAIN[0]} {PLAIN[1]} batch {PLAIN[2]}"]
     singles = [name for name in timings if name.endswith("batch 1")]
@@ -110,35 +103,26 @@ def main() -> None:
     with ExitStack() as close_last:
         contestants, proofs = open_all(artefact, arguments, close_last)
         timings = take_turns(contestants, arguments.seconds, SystemClock())
-    where = circumstances()
-    report = {
-        "measured": datetime.fromtimestamp(SystemClock().wall(), UTC).date().isoformat(),
-        "commit": where["commit"],
-        "hardware": hardware_line(),
-        "figures": figures({timing.name: timing for timing in timings}),
-        "details": {
-            **where,
-            "model": artefact.manifest.name,
-            "onnx_sha256": artefact.manifest.onnx_sha256,
-            "canvas": canvas,
-            "gflop_per_image": round(graph_gflop(artefact, canvas), 3),
-            "isa_limit": os.environ.get("ONEDNN_MAX_CPU_ISA", "none"),
-            "load_average": os.getloadavg()[0],
-            "proofs": proofs,
-            "engines": [
-                {
-                    "name": one.name,
-                    "rounds": len(one.seconds),
-                    "p50_ms": round(one.quantile_ms(0.5), 2),
-                    "p95_ms": round(one.quantile_ms(0.95), 2),
-                    "images_per_second": round(one.images_per_second, 2),
-                }
-                for one in timings
-            ],
-        },
+    details = {
+        "model": artefact.manifest.name,
+        "onnx_sha256": artefact.manifest.onnx_sha256,
+        "canvas": canvas,
+        "gflop_per_image": round(graph_gflop(artefact, canvas), 3),
+        "isa_limit": os.environ.get("ONEDNN_MAX_CPU_ISA", "none"),
+        "proofs": proofs,
+        "engines": [
+            {
+                "name": one.name,
+                "rounds": len(one.seconds),
+                "p50_ms": round(one.quantile_ms(0.5), 2),
+                "p95_ms": round(one.quantile_ms(0.95), 2),
+                "images_per_second": round(one.images_per_second, 2),
+            }
+            for one in timings
+        ],
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    found = figures({timing.name: timing for timing in timings})
+    write_report("engine_pairs", found, details, arguments.out)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Exit code 1 if the resident memory still grows by a megabyte a minute or more af
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +29,7 @@ from stream.sinks.fan_out import FanOutSink
 from stream.sinks.jsonl_sink import JsonlSink
 from stream.tracking.tracker import Tracker
 from stream.worker import run_concurrent
-from tests.bench.bench_engines import circumstances
+from tests.bench.report import Figure, write_report
 
 BYTES_PER_MB = 1_000_000
 LIMIT_MB_PER_MINUTE = 1.0
@@ -129,20 +127,13 @@ def long_run(arguments: argparse.Namespace, folder: Path) -> MemoryObserver:
     return observer
 
 
-def report(arguments: argparse.Namespace, observer: MemoryObserver) -> dict[str, Any]:
-    """The slope and every tenth sample."""
-    return {
-        "bench": "memory",
-        **circumstances(),
-        "clip": arguments.clip.name,
-        "minutes": arguments.minutes,
-        "frames": observer.ledger.read,
-        "slope_mb_per_minute": round(slope_mb_per_minute(observer.samples), 3),
-        "samples_seconds_mb": [
-            [round(seconds, 1), round(megabytes, 1)]
-            for seconds, megabytes in observer.samples[::10]
-        ],
-    }
+def figures(minutes: float, samples: list[tuple[float, float]]) -> list[Figure]:
+    """How fast it grew, and where it ended."""
+    growth = f"Growth of memory over {minutes:g} minutes, after warm-up"
+    return [
+        Figure(growth, slope_mb_per_minute(samples), "MB/min", readme=True),
+        Figure(f"Resident memory after {minutes:g} minutes", samples[-1][1], "MB", readme=True),
+    ]
 
 
 def main() -> None:
@@ -155,12 +146,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        found = report(arguments, long_run(arguments, Path(folder)))
-    text = json.dumps(found, indent=1)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
-    sys.exit(int(found["slope_mb_per_minute"] >= LIMIT_MB_PER_MINUTE))
+        observer = long_run(arguments, Path(folder))
+    details = {
+        "clip": arguments.clip.name,
+        "minutes": arguments.minutes,
+        "frames": observer.ledger.read,
+        "samples_seconds_mb": [
+            [round(seconds, 1), round(megabytes, 1)]
+            for seconds, megabytes in observer.samples[::10]
+        ],
+    }
+    write_report("memory", figures(arguments.minutes, observer.samples), details, arguments.out)
+    sys.exit(int(slope_mb_per_minute(observer.samples) >= LIMIT_MB_PER_MINUTE))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from builders.paper_networks import paper_networks
-from tests.bench.bench_engines import circumstances
+from tests.bench.report import circumstances
 
 LIMIT = 1e-3
 MOVED_LIMIT = 0.01

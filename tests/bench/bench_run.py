@@ -7,14 +7,13 @@ alike; the ratio is taken within each round. Runners that disagree end the bench
 """
 
 import argparse
-import json
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ from stream.run_statistics import RunStatistics
 from stream.sinks.jsonl_sink import JsonlSink
 from stream.tracking.tracker import Tracker
 from stream.worker import run_concurrent
-from tests.bench.bench_engines import circumstances
+from tests.bench.report import Figure, write_report
 
 RUNNERS = {"inline": run_inline, "concurrent": run_concurrent}
 CANVASES_HELD = 16
@@ -155,12 +154,35 @@ def parsed_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(bench: Bench, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """All rounds and their medians."""
-    rounds = [one_round(bench, folder) for _ in range(arguments.rounds)]
-    return {
-        "bench": "run",
-        **circumstances(),
+def figures(model: str, clip: str, rounds: Sequence[Mapping[str, float]]) -> list[Figure]:
+    """Medians of the rounds."""
+
+    def middle(key: str) -> float:
+        return median(one[key] for one in rounds)
+
+    return [
+        Figure(f"Decoding alone, {clip}", middle("decode_fps"), "frames/s", readme=True),
+        Figure(f"Engine alone, {model} on {clip}", middle("engine_fps"), "frames/s", readme=True),
+        Figure(f"Whole run, {model} on {clip}", middle("run_fps"), "frames/s", readme=True),
+        Figure(f"Whole run, inline, {model} on {clip}", middle("inline_fps"), "frames/s"),
+        Figure(
+            f"Whole run of its slowest part, {model} on {clip}",
+            middle("run_of_slowest_part"),
+            "",
+            readme=True,
+        ),
+    ]
+
+
+def main() -> None:
+    """Compares, then times, then writes."""
+    arguments = parsed_arguments()
+    bench = Bench(arguments.clip, find_model(arguments.model), arguments)
+    with TemporaryDirectory() as folder:
+        check_that_runners_agree(bench, Path(folder))
+        rounds = [one_round(bench, Path(folder)) for _ in range(arguments.rounds)]
+    clip = f"{arguments.clip.name} ({bench.size[0]}x{bench.size[1]})"
+    details = {
         "clip": arguments.clip.name,
         "size": bench.size,
         "frames": arguments.frames,
@@ -170,18 +192,7 @@ def report(bench: Bench, arguments: argparse.Namespace, folder: Path) -> dict[st
         "median": {key: round(median(one.get(key, 0.0) for one in rounds), 3) for key in rounds[0]},
         "rounds": [{key: round(value, 3) for key, value in one.items()} for one in rounds],
     }
-
-
-def main() -> None:
-    """Compares, then times, then writes."""
-    arguments = parsed_arguments()
-    bench = Bench(arguments.clip, find_model(arguments.model), arguments)
-    with TemporaryDirectory() as folder:
-        check_that_runners_agree(bench, Path(folder))
-        text = json.dumps(report(bench, arguments, Path(folder)), indent=1)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
+    write_report("run", figures(bench.engine.spec.model, clip, rounds), details, arguments.out)
 
 
 if __name__ == "__main__":

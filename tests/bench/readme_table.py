@@ -1,9 +1,10 @@
-"""Writes the Numbers table of README.md from the JSON files beside this one.
+"""Writes the Numbers table of README.md from the JSON files in `results/`.
 
     python tests/bench/readme_table.py
 
 A file holds figures that were measured together: `measured` (a date), `commit`, `hardware`, and
-`figures`, each with `name`, `value` and `unit`.
+`figures`, each with `name`, `value` and `unit` (`report.py` writes them). The table shows those
+that say `"readme": true`.
 """
 
 import json
@@ -11,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-BENCH = Path(__file__).parent
-README = BENCH.parent.parent / "README.md"
+RESULTS = Path(__file__).parent / "results"
+README = RESULTS.parent.parent.parent / "README.md"
 BEGIN, END = "<!-- numbers: begin -->\n", "<!-- numbers: end -->"
 HEAD = "| What | Figure | Measured on | File |\n|---|---|---|---|\n"
 
@@ -38,10 +39,13 @@ def replaced(readme: str, new_table: str) -> str:
 def _rows(path: Path) -> Iterator[str]:
     run: dict[str, Any] = json.loads(path.read_text("utf-8"))
     where = f"{run['hardware']}; {run['measured']}, commit {run['commit']}"
+    link = f"[{path.name}](tests/bench/results/{path.name})"
     for figure in run["figures"]:
-        value = f"{figure['value']:g} {figure['unit']}".strip()
-        yield f"| {figure['name']} | {value} | {where} | [{path.name}](tests/bench/{path.name}) |\n"
+        if not figure.get("readme"):
+            continue
+        value = f"{figure['value']:.4g} {figure['unit']}".strip()
+        yield f"| {figure['name']} | {value} | {where} | {link} |\n"
 
 
 if __name__ == "__main__":
-    README.write_text(replaced(README.read_text("utf-8"), table(BENCH)), "utf-8")
+    README.write_text(replaced(README.read_text("utf-8"), table(RESULTS)), "utf-8")

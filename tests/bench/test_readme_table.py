@@ -5,20 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.readme_table import BEGIN, BENCH, END, HEAD, replaced, table
+from tests.bench.readme_table import BEGIN, END, HEAD, RESULTS, replaced, table
 
 RUN = {
     "measured": "2026-11-21",
     "commit": "abc1234",
     "hardware": "two cores",
-    "figures": [{"name": "Decoding", "value": 512.5, "unit": "frames/s"}],
+    "figures": [
+        {"name": "Decoding", "value": 512.5, "unit": "frames/s", "readme": True},
+        {"name": "Only for who looks", "value": 1, "unit": "frames/s"},
+    ],
 }
 
+FIELDS = {"name", "value", "unit", "quartiles", "readme"}
 
-def test_each_figure_becomes_a_row_with_its_evidence(tmp_path: Path) -> None:
+
+def test_each_figure_for_the_readme_becomes_a_row_with_its_evidence(tmp_path: Path) -> None:
     (tmp_path / "decode.json").write_text(json.dumps(RUN), "utf-8")
-    evidence = "two cores; 2026-11-21, commit abc1234 | [decode.json](tests/bench/decode.json)"
-    assert table(tmp_path) == f"{HEAD}| Decoding | 512.5 frames/s | {evidence} |\n"
+    evidence = "two cores; 2026-11-21, commit abc1234"
+    link = "[decode.json](tests/bench/results/decode.json)"
+    assert table(tmp_path) == f"{HEAD}| Decoding | 512.5 frames/s | {evidence} | {link} |\n"
 
 
 def test_no_files_make_an_empty_table(tmp_path: Path) -> None:
@@ -34,8 +40,10 @@ def test_a_readme_without_markers_is_refused() -> None:
         replaced("a\nz\n", "new\n")
 
 
-@pytest.mark.parametrize("path", sorted(BENCH.glob("*.json")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.name)
 def test_every_committed_file_names_its_evidence(path: Path) -> None:
     run = json.loads(path.read_text("utf-8"))
     assert set(RUN) <= set(run)
-    assert all(set(figure) == {"name", "value", "unit"} for figure in run["figures"])
+    assert run["figures"]
+    for figure in run["figures"]:
+        assert {"name", "value", "unit"} <= set(figure) <= FIELDS
