@@ -38,7 +38,7 @@ class ResNetTrunk(Frozen):
     """State of the network or of an ImageNet ResNet, relative to the data folder."""
 
 
-class HrNetTrunk(Frozen):
+class HrNetStart(Frozen):
     """HRNet."""
 
     kind: Literal["hrnet"]
@@ -47,7 +47,7 @@ class HrNetTrunk(Frozen):
     """State of the network or of an ImageNet HRNet, relative to the data folder."""
 
 
-TrunkSettings = Annotated[CompactTrunk | ResNetTrunk | HrNetTrunk, Field(discriminator="kind")]
+TrunkSettings = Annotated[CompactTrunk | ResNetTrunk | HrNetStart, Field(discriminator="kind")]
 
 
 def build_trunk(settings: TrunkSettings, data: Path) -> nn.Module:
@@ -106,7 +106,7 @@ def load_start(network: nn.Module, path: Path) -> None:
         )
 
 
-def _paper_network(settings: ResNetTrunk | HrNetTrunk) -> nn.Module:
+def _paper_network(settings: ResNetTrunk | HrNetStart) -> nn.Module:
     if isinstance(settings, ResNetTrunk):
         return SimpleBaseline(settings.depth)
     return HrNet(settings.width)
