@@ -23,6 +23,7 @@ from stream.frame import FrameResult, Outcome
 from stream.ingest.source_url import parse_source_url
 from stream.ingest.video_address import file_address, url_address
 from stream.metrics import Metrics, new_registry
+from stream.picture import black_picture
 from stream.pipeline import StopRequest
 from stream.site_file.patience import PATIENCE, Profile
 from tests.run_parts import CountingTracker
@@ -41,7 +42,9 @@ class KeptResults:
         self.is_closed = False
 
     def publish(self, result: FrameResult) -> None:
-        self.results.append(result)
+        whole = result.frame.picture
+        frame = replace(result.frame, picture=black_picture(whole.width, whole.height))
+        self.results.append(replace(result, frame=frame))
 
     def close(self) -> None:
         self.is_closed = True

@@ -32,9 +32,10 @@ def serve_command(file: Path, *, verbose: bool) -> int:
         PoseStreamError: what keeps it from starting.
     """
     configure_logs(logging.DEBUG if verbose else logging.INFO)
-    daemon = Daemon(file, engine_process, SystemClock(), wrong_with_model)
     stop = StopRequest()
+    # Signals first: a SIGHUP to a daemon that just starts must not end it.
     with stop_on_signals(stop, NOTICE), _reload_requests() as reload:
+        daemon = Daemon(file, engine_process, SystemClock(), wrong_with_model)
 
         def each_turn() -> None:
             if reload.requested:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from stream.fleet.link import Parcel
 from stream.fleet.messages import CloseStream, SegmentMade, StreamOrder
 from stream.fleet.segment import SegmentError
 from stream.fleet.shared_segment import SharedSegment
@@ -115,18 +114,15 @@ class DecoderPool:
         """The stream did well for a while: it is not what kills processes."""
         self._deaths.pop(stream, None)
 
-    def segment_made(self, worker: DecoderWorker, parcel: Parcel, made: SegmentMade) -> None:
+    def segment_made(self, worker: DecoderWorker, fd: int, made: SegmentMade) -> None:
         """A decoder hands over new memory; older memory of the same stream is left.
 
         Raises:
-            LinkError: if no descriptor came along.
             SegmentError: if the memory is not what the decoder says.
         """
-        with parcel.owned_fd() as fd:
-            if made.segment in worker.segments:
-                raise SegmentError(f"segment {made.segment} was there before")
-            number = next(self._segment_numbers)
-            segment = SharedSegment(number, made, fd, worker.process)
+        if made.segment in worker.segments:
+            raise SegmentError(f"segment {made.segment} was there before")
+        segment = SharedSegment(next(self._segment_numbers), made, fd, worker.process)
         self.retire(worker, made.stream)
         worker.segments[made.segment] = segment
 

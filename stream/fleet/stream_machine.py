@@ -71,6 +71,8 @@ class StreamStatus:
     """Losses since the last connection that held."""
     due_seconds: float | None
     """Monotonic time of the next attempt, while one is waited for."""
+    is_same_cause: bool = False
+    """The last loss was for the same cause as the one before, with no frame in between."""
 
 
 class StreamMachine:
@@ -89,6 +91,7 @@ class StreamMachine:
         self._last_sign = 0.0
         self._live_since: float | None = None
         self._due: float | None = None
+        self._is_same_cause = False
 
     @property
     def state(self) -> StreamState:
@@ -98,7 +101,14 @@ class StreamMachine:
     @property
     def status(self) -> StreamStatus:
         """All that is to be told."""
-        return StreamStatus(self._state, self._since, self._cause, self._failures, self._due)
+        return StreamStatus(
+            self._state,
+            self._since,
+            self._cause,
+            self._failures,
+            self._due,
+            self._is_same_cause,
+        )
 
     def resume(self, now_seconds: float) -> NextStep | None:
         """The stream is wanted."""
@@ -136,6 +146,7 @@ class StreamMachine:
             self._for_a_person = 0
             if now_seconds - self._live_since >= self._patience.stable_seconds:
                 self._failures = 0
+        self._is_same_cause = cause is self._cause and self._live_since is None
         self._cause = cause
         self._for_a_person = self._for_a_person + 1 if cause in _FOR_A_PERSON else 0
         if cause is LossCause.AUTH or self._for_a_person >= TRIES_BEFORE_QUARANTINE:

@@ -150,10 +150,11 @@ class StreamReader:
         )
 
     def _paced(self, source: Source) -> Iterator[Frame]:
-        """The frames; those of a file each at its time."""
+        """The frames; those of a file, or of one on a web server, each at its time."""
         begun = self._clock.monotonic()
+        is_file = source.description.duration_seconds_from_header is not None
         for frame in source.frames():
-            if not self.order.is_live:
+            if is_file or not self.order.is_live:
                 ahead = begun + frame.pts_seconds - self._clock.monotonic()
                 self._outbox.wait(max(ahead, 0.0), lambda: self.is_closed)
             yield frame

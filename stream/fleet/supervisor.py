@@ -233,7 +233,9 @@ class Supervisor:
             if message.stream in self.desks:
                 self.desks[message.stream].passed(message)
         elif isinstance(message, SegmentMade):
-            self._pool.segment_made(worker, parcel, message)
+            with parcel.owned_fd() as fd:
+                if self._is_current(worker, message):
+                    self._pool.segment_made(worker, fd, message)
         elif isinstance(message, StreamOpened | StreamLost):
             self._connection_changed(message)
 
@@ -251,13 +253,18 @@ class Supervisor:
         desk, segment = self.desks.get(ready.stream), worker.segments.get(ready.segment)
         if desk is None:
             return
-        is_read_there = self._pool.worker_of(ready.stream) is worker and desk.run == ready.run
-        if segment is None or not is_read_there:
+        if segment is None or not self._is_current(worker, ready):
             # Of a connection that was closed meanwhile; its slots are not used again.
             desk.skip()
             return
         segment.take(ready.slot)
         self._engine.offer(desk.plan.model, desk.take(ready, segment))
+
+    def _is_current(self, worker: DecoderWorker, message: SegmentMade | FrameReady) -> bool:
+        """Whether it is of the newest connection, and not of one that was closed meanwhile."""
+        desk = self.desks.get(message.stream)
+        is_read_there = self._pool.worker_of(message.stream) is worker
+        return is_read_there and desk is not None and desk.run == message.run
 
     def _begin(self, desk: StreamDesk) -> None:
         self._engine.want(desk.plan.model)
@@ -303,7 +310,8 @@ class Supervisor:
         desk = self.desks.get(name)
         words = desk.last_loss if desk and status.due_seconds is not None else ""
         fields = {"state": status.state.value, "cause": status.cause.value if status.cause else ""}
-        log.info("stream_state", extra={"stream": name, **fields, "words": words})
+        level = logging.DEBUG if _is_routine(status) else logging.INFO
+        log.log(level, "stream_state", extra={"stream": name, **fields, "words": words})
         self._tell(EventKind.STATE, name, {**fields, "words": words})
 
     def _engine_changed(self) -> None:
@@ -313,6 +321,13 @@ class Supervisor:
         event = FleetEvent(kind, stream, self._parts.clock.wall(), fields or {})
         for tell in tuple(self.listeners):
             tell(event)
+
+
+def _is_routine(status: StreamStatus) -> bool:
+    """One more attempt like the one before: nobody wants to read of it every second."""
+    if status.state is StreamState.CONNECTING:
+        return status.failures > 0
+    return status.state is StreamState.BACKOFF and status.is_same_cause
 
 
 def _wanted(process: SupervisedProcess) -> int:
