@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from stream.clock import Clock
+from stream.delivery.epoch_book import EpochBook
 from stream.delivery.open_delivery import open_delivery
 from stream.fleet.fleet import Fleet
 from stream.fleet.reconcile import Changes
@@ -22,6 +23,7 @@ from stream.fleet.supervisor import Parts
 from stream.metrics import Metrics, new_registry
 from stream.metrics_server import MetricsServer
 from stream.pipeline import StopRequest
+from stream.sinks.write_errors import write_error
 from stream.site_file.read_site import ModelCheck, read_site
 from stream.site_file.site_model import EngineSettings, Site, within
 from stream.tracking.settings import TrackerSettings
@@ -33,6 +35,8 @@ SINKS_SECONDS = 1.5
 """What the sinks have at the end to deliver what is under way; the rest waits on disk."""
 EngineProcess = Callable[[EngineSettings], ProcessPlan]
 """How to start an engine as a site wants it."""
+EPOCHS_NAME = "epochs.json"
+"""Within the spool's folder."""
 _FIXED = ("sinks", "spool_folder", "engine", "limits", "metrics", "api")
 """What only a restart can change."""
 
@@ -70,7 +74,13 @@ class Daemon:
             self.fleet = Fleet(
                 pool_plan(self.site),
                 engine_plan(self.site, engine_process(self.site.engine)),
-                Parts(metrics, clock, self.delivery.open_stream, _new_tracker),
+                Parts(
+                    metrics,
+                    clock,
+                    self.delivery.open_stream,
+                    _new_tracker,
+                    _open_epochs(spools),
+                ),
             )
             self._first_streams = streams
             self._close = undo.pop_all()
@@ -116,6 +126,15 @@ class Daemon:
         server = MetricsServer(self.registry, wish.port, wish.bind)
         undo.callback(server.close)
         self.metrics_port = server.port
+
+
+def _open_epochs(folder: Path) -> EpochBook:
+    """Where the streams' epochs are counted on over restarts."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(str(folder), error, "the spool cannot be used") from error
+    return EpochBook(folder / EPOCHS_NAME)
 
 
 def _new_tracker() -> Tracker:

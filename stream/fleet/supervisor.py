@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from stream.clock import Clock
-from stream.errors import ConfigError, LossCause, PoseError
+from stream.delivery.epoch_book import EpochBook
+from stream.errors import ConfigError, LossCause, PoseError, SinkError
 from stream.fleet.decoder_pool import DecoderPool, DecoderWorker, PoolPlan
 from stream.fleet.engine_desk import EngineDesk, EnginePlan
 from stream.fleet.fleet_view import EventKind, FleetEvent, FleetHealth, ProcessView
@@ -56,6 +57,8 @@ class Parts:
     """Gives the sink of a stream; it must never wait."""
     new_tracker: Callable[[], FrameTracker]
     """Called for every epoch of a stream."""
+    epochs: EpochBook | None = None
+    """Where epochs are counted on over restarts; without it each start begins at 0."""
 
 
 class Supervisor:
@@ -114,6 +117,8 @@ class Supervisor:
         sink = self._parts.open_sink(name)
         observer = MetricsObserver(self._parts.metrics, name, self._batch_size, self._parts.clock)
         desk = self.desks[name] = StreamDesk(plan, sink, observer, self._tools)
+        if self._parts.epochs:
+            desk.last_epoch = self._parts.epochs.last(name)
         self._phases[name] = spread_phase(self._added)
         self._added += 1
         self._tell(EventKind.ADDED, name)
@@ -258,7 +263,18 @@ class Supervisor:
             desk.skip()
             return
         segment.take(ready.slot)
+        self._note_epoch(ready)
         self._engine.offer(desk.plan.model, desk.take(ready, segment))
+
+    def _note_epoch(self, ready: FrameReady) -> None:
+        """Before the first result of the epoch is delivered."""
+        if self._parts.epochs is None:
+            return
+        try:
+            self._parts.epochs.reached(ready.stream, ready.epoch)
+        except SinkError as error:
+            # The book knows the epoch all the same: this is told once for each.
+            log.warning("epoch_not_kept", extra={"stream": ready.stream, "cause": str(error)})
 
     def _is_current(self, worker: DecoderWorker, message: SegmentMade | FrameReady) -> bool:
         """Whether it is of the newest connection, and not of one that was closed meanwhile."""

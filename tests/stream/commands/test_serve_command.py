@@ -118,8 +118,10 @@ def test_killed_the_daemon_leaves_no_process_and_no_memory(
         assert len(children) >= 2
         assert set(SHARED_MEMORY.iterdir()) == memory
         with running_daemon(site) as daemon:
-            daemon.wait_for_results("cam", 2)
+            daemon.wait(lambda: daemon.inferred("cam")[-1]["epoch"] == 1, "a new epoch")
             assert daemon.stop() == 0
+    found = numbers(daemon.results("cam"))
+    assert found == sorted(set(found)), "in order over the restart, nothing twice"
     assert not list(tmp_path.glob("out/*.partial"))
 
 

@@ -8,7 +8,7 @@ from stream.fleet.stream_machine import StreamState
 from tests.running_camera import running_camera
 from tests.running_fleet import RunningFleet, running_fleet
 
-WARM, MORE = 5, 15
+WARM, MORE = 3, 7
 
 
 def mappings(pid: int) -> int:
