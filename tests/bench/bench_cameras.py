@@ -8,7 +8,6 @@ histogram (from the decoder to the sinks). Exit code 1 if a ledger does not bala
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -34,7 +33,7 @@ from stream.frame import Outcome
 from stream.ledger import FrameLedger
 from stream.metrics import AGE_BUCKETS_SECONDS
 from stream.pipeline import StopRequest
-from tests.bench.report import circumstances
+from tests.bench.report import Figure, write_report
 
 SIZE, FPS, CLIP_SECONDS, BIT_RATE = (1280, 720), 30, 10, 4_000_000
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -235,6 +234,16 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def figures(arguments: argparse.Namespace, found: dict[str, Any]) -> list[Figure]:
+    """What users ask first."""
+    what = f"{arguments.cameras} cameras 1280x720, {arguments.max_fps:g} frames/s of each inferred"
+    return [
+        Figure(f"{what}: age of results, p95", found["age_p95_seconds"], "s"),
+        Figure(f"{what}: Jain index", found["jain_index"], ""),
+        Figure(f"{what}: frames dropped", found["dropped"], "frames"),
+    ]
+
+
 def parsed_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
@@ -260,20 +269,16 @@ def main() -> None:
             site = folder / "site.yaml"
             site.write_text(yaml.safe_dump(site_of(addresses, arguments)), "utf-8")
             load_before = os.getloadavg()[0]
-            figures = measure(site, pid, arguments)
+            found = measure(site, pid, arguments)
     wishes = {key: value for key, value in vars(arguments).items() if key not in ("clip", "out")}
-    report = {
+    details = {
         "clip": arguments.clip.name,
         **wishes,
-        **figures,
+        **found,
         "load_before_and_after": [round(load_before, 1), round(os.getloadavg()[0], 1)],
-        "circumstances": circumstances(),
     }
-    text = json.dumps(report, indent=2)
-    sys.stdout.write(text + "\n")
-    if arguments.out:
-        arguments.out.write_text(text + "\n", "utf-8")
-    sys.exit(0 if figures["ledgers_balance"] else 1)
+    write_report("cameras", figures(arguments, found), details, arguments.out)
+    sys.exit(0 if found["ledgers_balance"] else 1)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,19 @@
 import logging
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stream.camera.digest import Login
+from stream.camera.transport_header import Offered
 from stream.errors import ConfigError, LossCause
 from stream.fleet.stream_machine import StreamState
 from stream.frame import Outcome
+from stream.ingest.source_url import parse_source_url
+from stream.ingest.video_address import Transport, url_address
 from stream.logs import configure_logs
 from tests.command_line import free_port, running
 from tests.running_camera import running_camera, with_login
@@ -61,6 +65,17 @@ def test_two_cameras_are_read_inferred_and_published(fleet_videos: dict[str, Pat
         assert sink.is_closed
         names = [(r.frame.epoch, r.frame.index) for r in sink.results]
         assert names == sorted(set(names)), "in order, nothing twice"
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.AUTO])
+def test_packets_come_over_udp_too(transport: Transport, fleet_videos: dict[str, Path]) -> None:
+    with (
+        running_camera([fleet_videos["h264"]], offered=Offered.UDP) as [url],
+        running_fleet() as running,
+    ):
+        address = url_address(parse_source_url(url), transport)
+        running.fleet.add(replace(plan_of("cam", url, **SLOW), address=address))
+        running.wait_for_results("cam", 2)
 
 
 def test_a_file_is_played_round_and_round_at_its_own_pace(fleet_videos: dict[str, Path]) -> None:
