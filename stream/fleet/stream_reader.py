@@ -4,6 +4,7 @@ A frame to infer is copied into a slot of shared memory and announced; all other
 With no slot free (the supervisor is slow) the frame is dropped and counted: reading never waits.
 """
 
+import gc
 import logging
 from collections import deque
 from collections.abc import Iterator
@@ -95,7 +96,12 @@ class StreamReader:
         """Reads until the stream is lost or closed, and says so."""
         order = self.order
         try:
-            self._read()
+            try:
+                self._read()
+            finally:
+                # PyAV's objects hold each other; the collector does not see how much memory hangs
+                # on them, and would come too late.
+                gc.collect()
         except SourceError as error:
             self._tell_loss(self._cause(error), str(error))
         except PoseStreamError as error:
