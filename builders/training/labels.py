@@ -118,8 +118,12 @@ def load_clip(annotations: Path, clips: Path, limits: TeacherLimits) -> list[Lab
 
 
 def is_held_out(path: Path) -> bool:
-    """Whether a relative path of labels names a split that is kept for measuring."""
-    return any(HELD_OUT.search(part.lower()) for part in (*path.parts[:-1], path.stem))
+    """Whether a path of labels names a split that is kept for measuring.
+
+    Folders count below the data folder only: who works in `test/` may train.
+    """
+    folders = () if path.is_absolute() else path.parts[:-1]
+    return any(HELD_OUT.search(part.lower()) for part in (*folders, path.stem))
 
 
 def _refuse_held_out(annotations: Path, content: dict[str, Any]) -> None:
