@@ -19,6 +19,7 @@ from stream.commands.engine_commands import (
     bench_model,
     certify_model,
 )
+from stream.commands.interrupt import ctrl_c_ends_at_once
 
 DEFAULT_MODEL = "bottom_up"
 
@@ -187,7 +188,6 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
     Without --output and --annotate only the summary is shown; [bold]demo[/bold] then writes
     demo.jsonl and demo.mp4. Exit code: 0 done, 1 failed or interrupted, 2 wrong use.
     """
-    from stream.commands.run_command import run_command
     from stream.commands.run_settings import RunSettings
 
     settings = RunSettings(
@@ -208,7 +208,10 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         allow_uncertified=allow_uncertified,
         cache=cache,
     )
-    raise typer.Exit(run_command(settings))
+    with ctrl_c_ends_at_once():
+        from stream.commands.run_command import run_command
+
+        raise typer.Exit(run_command(settings))
 
 
 @models_app.command("list", epilog=MODELS_EXAMPLES)

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from stream.commands.interrupt import stop_on_signals
+from stream.commands.interrupt import ctrl_c_ends_at_once, stop_on_signals
 from stream.pipeline import StopRequest
 
 
@@ -28,3 +28,24 @@ def test_the_handlers_of_before_are_back_afterwards() -> None:
         pass
 
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_before_the_run_ctrl_c_ends_the_process_at_once() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    with ctrl_c_ends_at_once():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+        with stop_on_signals(StopRequest()):
+            assert callable(signal.getsignal(signal.SIGINT))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_job_in_the_background_goes_on_ignoring_ctrl_c() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ctrl_c_ends_at_once():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM, sent to real processes in the middle of a run."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -49,6 +50,24 @@ def test_a_signal_ends_the_run_with_every_output_valid(
     with av.open(tmp_path / "out.mp4") as video:
         assert sum(1 for _ in video.decode(video=0)) == len(lines)
     assert {path.name for path in tmp_path.iterdir()} == {"out.jsonl", "out.mp4"}
+
+
+def test_ctrl_c_before_the_first_frame_ends_the_process_and_nothing_is_written(
+    tiny_artefact: Artefact, tmp_path: Path
+) -> None:
+    """Nothing comes out of the pipe that is the source: opening it takes for ever."""
+    os.mkfifo(tmp_path / "clip.ts")
+    words = ("run", "clip.ts", "--model", tiny_artefact.folder, "--output", "out.jsonl")
+
+    with (
+        running(*words, "--annotate", "out.mp4", cwd=tmp_path) as process,
+        (tmp_path / "clip.ts").open("wb"),  # waits for the one who reads
+    ):
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert (process.returncode, out, err) == (-signal.SIGINT, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.ts"]
 
 
 def test_a_second_signal_ends_the_process_at_once(
