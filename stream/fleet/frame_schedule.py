@@ -73,6 +73,9 @@ class FrameSchedule:
             self._in_batcher.add(stream)
             if (batch := self._batcher.offer(waiting.frame, now_seconds)) is not None:
                 return self._gone(batch)
+        if len(self._in_batcher) >= len(self._served):
+            # Nobody is left that a frame could wait for.
+            return self._gone(self._batcher.flush())
         return self._gone(self._batcher.poll(now_seconds))
 
     def due_seconds(self) -> float | None:

@@ -1,5 +1,6 @@
 """The daemon as a process, with a real engine, real cameras and every signal."""
 
+import json
 import os
 import signal
 from itertools import pairwise
@@ -12,6 +13,7 @@ from engines.artefact import Artefact
 from stream.camera.digest import Login
 from tests.command_line import free_port, posestream
 from tests.drawn_clips import write_drawn_clip
+from tests.redis_server import RedisServer
 from tests.running_camera import running_camera
 from tests.running_daemon import running_daemon, write_site
 
@@ -65,6 +67,23 @@ def test_a_site_is_served_until_it_is_told_to_stop(
         assert found == sorted(set(found))
     assert all(len(line["poses"]) == 1 for line in daemon.inferred("cam0"))
     assert not list(tmp_path.glob("out/*.partial"))
+
+
+@pytest.mark.slow
+def test_results_go_to_redis_and_to_files_alike(
+    clip: Path, stream: dict[str, Any], tmp_path: Path, redis_server: RedisServer
+) -> None:
+    name = "serve_to_redis"
+    sinks = [
+        {"kind": "jsonl", "folder": "out"},
+        {"kind": "redis", "url": redis_server.location()},
+    ]
+    with running_camera([clip]) as [address]:
+        site = write_site(tmp_path, [{"name": name, "url": address, **stream}], sinks=sinks)
+        with running_daemon(site) as daemon:
+            daemon.wait_for_results(name, 5)
+            assert daemon.stop() == 0
+    assert [json.loads(line) for line in redis_server.results(name)] == daemon.results(name)
 
 
 @pytest.mark.slow

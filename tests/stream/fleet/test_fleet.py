@@ -99,6 +99,14 @@ def test_another_size_in_the_middle_goes_on(fleet_videos: dict[str, Path]) -> No
     assert widths == [160, 320]
 
 
+def test_a_jump_of_the_cameras_clock_is_an_epoch_and_no_loss(fleet_videos: dict[str, Path]) -> None:
+    fault = "jump:at=0.6,seconds=3600"
+    with running_camera([fleet_videos["h264"]], fault) as [address], running_fleet() as running:
+        running.add("cam", address, **SLOW)
+        running.wait(lambda: running.fleet.describe("cam").epoch == 1, "the second epoch")
+        assert running.fleet.describe("cam").reconnects == 0
+
+
 FAULTS = {
     "stalls and goes on": ("stall:at=1,seconds=2,first=1,on=cam0", {"stalled"}),
     "falls silent for good": ("stall:at=1,seconds=600,first=1,on=cam0", {"stalled", "backoff"}),

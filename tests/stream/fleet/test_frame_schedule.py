@@ -18,6 +18,12 @@ def names(batch: tuple[Frame, ...] | None) -> list[tuple[str, int]]:
     return [(frame.stream, frame.index) for frame in batch or ()]
 
 
+def known(schedule: FrameSchedule, stream: str) -> None:
+    """The stream was there before, so that others may wait for it."""
+    schedule.offer(waiting(stream, 99, 0.0))
+    assert schedule.drop_stale(99.0)
+
+
 def test_a_newer_frame_takes_the_place_of_the_one_that_waits() -> None:
     schedule = FrameSchedule(2, 0.0, 9.0)
     assert schedule.offer(waiting("a", 0, 0.0)) is None
@@ -30,6 +36,7 @@ def test_a_newer_frame_takes_the_place_of_the_one_that_waits() -> None:
 
 def test_a_batch_goes_when_it_is_full_or_its_first_frame_is_due() -> None:
     schedule = FrameSchedule(2, 0.5, 9.0)
+    known(schedule, "b")
     schedule.offer(waiting("a", 0, 0.0))
     assert schedule.take(0.0) is None
     assert schedule.due_seconds() == 0.5
@@ -40,8 +47,19 @@ def test_a_batch_goes_when_it_is_full_or_its_first_frame_is_due() -> None:
     assert names(schedule.take(1.5)) == [("a", 1)]
 
 
+def test_a_frame_does_not_wait_if_there_is_no_other_stream_to_wait_for() -> None:
+    schedule = FrameSchedule(4, 0.5, 9.0)
+    for name in ("a", "b"):
+        schedule.offer(waiting(name, 0, 0.0))
+    assert names(schedule.take(0.0)) == [("a", 0), ("b", 0)]
+    schedule.remove("b")
+    schedule.offer(waiting("a", 1, 0.1))
+    assert names(schedule.take(0.1)) == [("a", 1)]
+
+
 def test_a_stream_has_one_frame_in_a_batch() -> None:
     schedule = FrameSchedule(4, 0.5, 9.0)
+    known(schedule, "b")
     schedule.offer(waiting("a", 0, 0.0))
     assert schedule.take(0.0) is None
     schedule.offer(waiting("a", 1, 0.1))
