@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.training.labels import LabelledPicture, Person
+from stream.geometry import CropAffine
 from stream.picture import CANVAS_GREY
 from stream.skeleton import COCO_17
 
@@ -15,6 +16,18 @@ Floats = NDArray[np.float32]
 
 ARM_AND_LEG_LIMBS = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
 TORSO = (5, 6, 12, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class WholePicture:
+    """HGG's and DEKR's views (released `RandomAffineTransform`); the defaults are theirs."""
+
+    scale: tuple[float, float] = (0.75, 1.5)
+    """Side of the canvas over the picture's shorter side, in source pixels (uniform)."""
+    rotation_degrees: float = 30.0
+    """Uniform, to either side."""
+    shift: float = 0.2
+    """Of that side, to any side (uniform): 40 in their unit of 200 px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class AugmentSettings:
     paste: float = 0.1
     """Probability that people are pasted into the view."""
     most_pasted: int = 1
+    whole_picture: WholePicture | None = None
+    """Views about the middle of the picture instead of a person; zoom and rotation are its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +87,8 @@ def random_matrix(
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """(2, 3) picture to canvas pixels, about a random person or, without one, any place."""
+    if settings.whole_picture is not None:
+        return whole_picture_matrix(shape, settings.whole_picture, settings.canvas, rng)
     height, width = shape
     boxes = [person.box for person in label.people if not person.ignored]
     if boxes:
@@ -92,6 +109,22 @@ def random_matrix(
     linear = turn @ stretch
     place = settings.canvas * rng.uniform(0.25, 0.75, 2)
     return np.hstack([linear, (place - linear @ np.array(focus))[:, None]])
+
+
+def whole_picture_matrix(
+    shape: tuple[int, int], settings: WholePicture, canvas: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """(2, 3) picture to canvas pixels, about its middle; half of them mirror images."""
+    height, width = shape
+    side = min(height, width) * rng.uniform(*settings.scale)
+    shift = side * settings.shift * rng.uniform(-1, 1, 2)
+    turn = settings.rotation_degrees * rng.uniform(-1, 1)
+    middle = (width / 2 + float(shift[0]), height / 2 + float(shift[1]))
+    matrix = CropAffine(middle, float(side), canvas, canvas, float(turn)).matrix()
+    if rng.random() < 0.5:
+        matrix[0] = -matrix[0]
+        matrix[0, 2] += canvas - 1
+    return matrix
 
 
 def _warp(rgb: Rgb, matrix: NDArray[np.float64], size: tuple[int, int]) -> Rgb:

@@ -61,5 +61,7 @@ class Views:
             for _ in range(int(rng.integers(1, self._augment.most_pasted + 1))):
                 other = self._pasted[int(rng.integers(len(self._pasted)))]
                 view = paste(view, random_view(read_rgb(other.path), other, self._augment, rng))
+        if self._augment.camera == 0:
+            return view
         pixels = camera_faults(view.pixels, self._augment.camera, rng)
         return View(pixels, view.people, view.background)

@@ -7,6 +7,7 @@ from typing import Any
 from builders.training.bottom_up_task import BottomUpSettings, BottomUpTask
 from builders.training.compact_start import CompactSettings
 from builders.training.graph_pcnn_task import GraphPcnnSettings, GraphPcnnTask
+from builders.training.hgg_task import HggSettings, HggTask
 from builders.training.kcam_task import KcamTask, KcamTaskSettings
 from builders.training.person_detector_task import PersonDetectorTask
 from builders.training.settings import Folders, Frozen
@@ -28,6 +29,7 @@ TASKS = {
     "compact_smpr": TaskEntry(CompactSettings, CompactSmprTask),
     "graph_pcnn": TaskEntry(GraphPcnnSettings, GraphPcnnTask),
     "heatmap": TaskEntry(TopDownSettings, HeatmapTask),
+    "hgg": TaskEntry(HggSettings, HggTask),
     "kcam": TaskEntry(KcamTaskSettings, KcamTask),
     "person_detector": TaskEntry(CompactSettings, PersonDetectorTask),
     "smpr": TaskEntry(SmprSettings, SmprTask),

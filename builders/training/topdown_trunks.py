@@ -1,9 +1,8 @@
 """The heatmap networks that top-down tasks train or build on, with their start weights."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
-import torch
 from pydantic import Field
 from torch import nn
 
@@ -13,7 +12,7 @@ from builders.networks.hrnet import HrNet
 from builders.networks.simple_baseline import SimpleBaseline
 from builders.networks.topdown_graph import ChannelOrder
 from builders.training.settings import Frozen
-from stream.errors import ConfigError
+from builders.training.start_weights import load_start
 
 NEW_LAYERS = ("deconv_layers.", "final_layer.")
 """What ImageNet's weights lack."""
@@ -64,7 +63,7 @@ def build_trunk(settings: TrunkSettings, data: Path) -> nn.Module:
         return network
     paper = _paper_network(settings)
     if start is not None:
-        load_start(paper, data / start)
+        load_start(paper, data / start, NEW_LAYERS)
     return paper
 
 
@@ -81,29 +80,6 @@ def channel_order(settings: TrunkSettings) -> ChannelOrder:
         "hrnet": ChannelOrder.RGB,
     }
     return orders[settings.kind]
-
-
-def load_start(network: nn.Module, path: Path) -> None:
-    """Loads a plain state under published names; new layers may be missing, others may be more.
-
-    Raises:
-        ConfigError: if it cannot be read or lacks a weight of the trunk.
-    """
-    try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ConfigError(f"start_weights {path}: {error.strerror}") from error
-    state = {name.removeprefix("module."): value for name, value in saved.items()}
-    own = network.state_dict()
-    fitting = {n: v for n, v in state.items() if n in own and own[n].shape == v.shape}
-    missing, _ = network.load_state_dict(fitting, strict=False)
-    optional = (*NEW_LAYERS, "num_batches_tracked")
-    lacking = [name for name in missing if not any(part in name for part in optional)]
-    if lacking:
-        raise ConfigError(
-            f"start_weights {path}: lacks {len(lacking)} weights of the trunk, as {lacking[0]}; "
-            "expected a state under the published names"
-        )
 
 
 def _paper_network(settings: ResNetTrunk | HrNetStart) -> nn.Module:

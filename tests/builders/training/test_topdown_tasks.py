@@ -13,9 +13,9 @@ from builders.networks.topdown_graph import ChannelOrder, Normalise
 from builders.training.loop import Place, train
 from builders.training.recipe import Recipe, make_task, parse_recipe
 from builders.training.settings import Folders
+from builders.training.start_weights import load_start
 from builders.training.task import TrainingTask
 from builders.training.topdown_task import HeatmapTask
-from builders.training.topdown_trunks import load_start
 from stream.errors import ConfigError
 from tests.builders.training.coco_files import write_coco
 
@@ -125,12 +125,12 @@ def test_start_weights_may_lack_new_layers_only(tmp_path: Path) -> None:
     path = tmp_path / "start.pth"
     torch.save({"module.conv1.weight": torch.ones(2, 2), "fc.weight": torch.ones(4)}, path)
     with pytest.raises(ConfigError, match=r"lacks 1 weights of the trunk, as conv1\.bias"):
-        load_start(network, path)
+        load_start(network, path, ("final_layer.",))
     torch.save({"conv1.weight": torch.ones(2, 2), "conv1.bias": torch.ones(2)}, path)
-    load_start(network, path)
+    load_start(network, path, ("final_layer.",))
     assert network.get_parameter("conv1.bias").tolist() == [1, 1]
     with pytest.raises(ConfigError, match="start_weights"):
-        load_start(network, tmp_path / "none.pth")
+        load_start(network, tmp_path / "none.pth", ())
 
 
 def test_the_published_sigma_belongs_to_its_crop_height() -> None:

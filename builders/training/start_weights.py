@@ -1,0 +1,38 @@
+"""Start weights under published names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from stream.errors import ConfigError
+
+
+def load_start(network: nn.Module, path: Path, new_parts: Sequence[str]) -> None:
+    """Loads a plain state under published names; what it has more is left.
+
+    Args:
+        network: gets the weights.
+        path: of the state.
+        new_parts: how the names begin that may be missing.
+
+    Raises:
+        ConfigError: if it cannot be read or lacks another weight.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ConfigError(f"start_weights {path}: {error.strerror}") from error
+    state = {name.removeprefix("module."): value for name, value in saved.items()}
+    own = network.state_dict()
+    fitting = {n: v for n, v in state.items() if n in own and own[n].shape == v.shape}
+    missing, _ = network.load_state_dict(fitting, strict=False)
+    needed = [name for name in missing if not name.endswith("num_batches_tracked")]
+    lacking = [name for name in needed if not name.startswith(tuple(new_parts))]
+    if lacking:
+        raise ConfigError(
+            f"start_weights {path}: lacks {len(lacking)} weights of the trunk, as {lacking[0]}; "
+            "expected a state under the published names"
+        )
