@@ -99,6 +99,10 @@ class RunningFleet:
     def wait_for_state(self, name: str, state: StreamState) -> None:
         self.wait(lambda: self.fleet.describe(name).state is state, f"{name} {state}")
 
+    def wait_for_states(self, name: str, states: set[str]) -> None:
+        """The stream was in each of them."""
+        self.wait(lambda: states <= set(self.states(name)), f"{name} was {states}")
+
     def wait_for_losses(self, name: str, count: int) -> None:
         """The stream was lost, or not found, so often."""
         self.wait(lambda: self.fleet.describe(name).reconnects >= count, f"{name} lost {count}x")

@@ -223,7 +223,7 @@ def mutated(draw: st.DrawFn) -> str:
     return yaml.safe_dump(site, allow_unicode=True)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(st.text(max_size=200) | mutated())
 def test_no_text_does_anything_but_give_a_site_or_name_its_faults(text: str) -> None:
     found: tuple[SiteFault, ...] = ()
