@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from builders.training.recipe import Recipe
@@ -106,10 +107,19 @@ def _optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> torch.optim.Opti
 
 
 def _require_same(saved: dict[str, Any], recipe: Recipe, path: Path) -> None:
-    present = recipe.model_dump(mode="json")
-    names = [n for n in present if n not in MAY_CHANGE and saved.get(n) != present[n]]
+    present, before = recipe.model_dump(mode="json"), _with_new_settings(saved, recipe)
+    names = [n for n in present if n not in MAY_CHANGE and before.get(n) != present[n]]
     if names:
         raise ConfigError(
             f"checkpoint {path}: made with other settings of {', '.join(names)}; "
             "give another --run folder, or the recipe that lies beside it"
         )
+
+
+def _with_new_settings(saved: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """A saved recipe with what settings it did not know yet at their defaults."""
+    try:
+        task = type(recipe.task).model_validate(saved.get("task"))
+        return Recipe.model_validate({**saved, "task": task}).model_dump(mode="json")
+    except ValidationError:  # of another network, or of settings that are gone: compared as it is
+        return saved

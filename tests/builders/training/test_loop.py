@@ -90,6 +90,16 @@ def test_a_group_learns_from_its_first_step_on(tmp_path: Path) -> None:
     assert len(set(task.late[3:])) == 3
 
 
+def test_a_checkpoint_from_before_a_setting_existed_continues_with_its_default(
+    tmp_path: Path,
+) -> None:
+    run(tmp_path, 4)
+    saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    del saved["recipe"]["precision"], saved["recipe"]["schedule"]["floor"]
+    torch.save(saved, tmp_path / CHECKPOINT)
+    assert len(run(tmp_path, 6)) == 6
+
+
 def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(tmp_path: Path) -> None:
     run(tmp_path, 4)
     with pytest.raises(ConfigError, match="other settings of rate;"):
