@@ -76,6 +76,9 @@ class Thresholds(_Frozen):
     tell. None: every pose from `min_score` on is a person."""
     nms_oks: float | None = Field(default=None, gt=0, le=1)
     """Poses, greedy: two more alike than this (OKS) are one person."""
+    nms_slack_px: float = Field(default=0.0, ge=0)
+    """Its square is added to the area in the OKS of `nms_oks` (canvas pixels): joints are found to
+    some pixels at best, so doubles of a small person differ more, for its size."""
     soft_nms_iou: float | None = Field(default=None, gt=0, le=1)
     """Poses, soft: whose box overlaps a better one's by more than this (IoU) fades (SMPR)."""
     nms_iou: float | None = Field(default=None, gt=0, le=1)

@@ -56,8 +56,8 @@ def suppress_doubles(
     Args:
         keypoints: (B, M, J, 3) x, y in pixels and confidence; finite.
         scores: (B, M); finite.
-        thresholds: `min_score` a person needs; poses with OKS above `nms_oks` are one person;
-            without it none are.
+        thresholds: `min_score` a person needs; poses with OKS above `nms_oks` are one person, the
+            small ones sooner with `nms_slack_px`; without it none are.
         sigmas: (J,) of the skeleton.
     """
     return [
@@ -72,7 +72,8 @@ def _people(poses: Floats, scores: Floats, thresholds: Thresholds, sigmas: Float
     ranked = poses[order]
     points = np.ascontiguousarray(ranked[..., :2])
     weights = np.maximum(ranked[..., 2], np.float32(CONFIDENCE_FLOOR))
-    alike = object_keypoint_similarity(points, points, weights, pose_area_px2(points), sigmas)
+    area_px2 = pose_area_px2(points) + np.float32(thresholds.nms_slack_px**2)
+    alike = object_keypoint_similarity(points, points, weights, area_px2, sigmas)
     return order[_kept(alike > (thresholds.nms_oks or 1.0))]
 
 

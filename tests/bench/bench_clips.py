@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from builders.evaluation.clip_recall import ClipRecall
 from builders.evaluation.report import CLIPS, MISSED_BY_TEACHER
-from builders.evaluation.result_people import recall_of_results
+from tests.bench.result_people import recall_of_results
 from stream.clock import SystemClock
 from tests.bench.report import Figure, write_report
 

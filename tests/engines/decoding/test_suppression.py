@@ -89,6 +89,17 @@ def test_of_two_doubles_the_better_stays() -> None:
     assert kept(poses, np.array([0.5, 0.9, 0.7], np.float32)).tolist() == [1, 2]
 
 
+def test_slack_makes_doubles_of_small_people_one_and_leaves_large_ones_apart() -> None:
+    def two(size: float) -> Floats:
+        small = person(0, 0) * np.array([size, size, 1], np.float32)
+        return np.stack([small, small + np.array([10 * size, 0, 0], np.float32)])
+
+    scores = np.array([0.5, 0.9], np.float32)
+    slack = SETTINGS.model_copy(update={"nms_slack_px": 30.0})
+    assert [len(kept(two(size), scores)) for size in (0.2, 4.0)] == [2, 2]
+    assert [len(kept(two(size), scores, slack)) for size in (0.2, 4.0)] == [1, 2]
+
+
 def test_two_people_of_unseen_joints_at_one_place_are_one() -> None:
     poses = np.stack([person(50, 50, 0.0), person(50, 50, 0.0)])
     assert len(kept(poses, np.array([0.5, 0.9], np.float32))) == 1
