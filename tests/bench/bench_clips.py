@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 from builders.evaluation.clip_recall import ClipRecall
 from builders.evaluation.report import CLIPS, MISSED_BY_TEACHER
-from tests.bench.result_people import recall_of_results
 from stream.clock import SystemClock
 from tests.bench.report import Figure, write_report
+from tests.bench.result_people import recall_of_results
 
 
 def run_clip(clip: Path, model: str, folder: Path, *, annotate: bool) -> Path:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.bench.result_people import people_of_results, recall_of_results
 from stream.sinks.jsonl_sink import JsonlSink
+from tests.bench.result_people import people_of_results, recall_of_results
 from tests.results import result_of, standing_person
 
 
