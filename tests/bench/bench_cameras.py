@@ -274,6 +274,7 @@ def main() -> None:
     details = {
         "clip": arguments.clip.name,
         **wishes,
+        "model": Path(arguments.model).name,
         **found,
         "load_before_and_after": [round(load_before, 1), round(os.getloadavg()[0], 1)],
     }
