@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from builders.export import OPSET
+from builders.networks.residual import BasicBlock, Bottleneck
 
 PICTURES = ("canvas", "crops")
 """Inputs whose sides stay open, as the batch of all does."""
+RESIDUAL_SHARE = 0.3
 
 
 def export_contract(
@@ -52,18 +54,29 @@ def run_in_torch(graph: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]
 def give_relief(graph: nn.Module, inputs: Mapping[str, Tensor], seed: int) -> None:
     """Random weights under which signals neither fade nor explode, as in trained networks.
 
-    Convolutions get normal weights by their fan-in; batch norms take the statistics of one pass
-    over the inputs. Leaves the graph in evaluation mode.
+    Convolutions get normal weights by their fan-in; residual branches add a third of what they
+    are added to (with equal shares a deep network would be chaotic: it would turn the last bit of
+    its input into the first of its output); batch norms take the statistics of one pass over the
+    inputs. Leaves the graph in evaluation mode.
     """
     torch.manual_seed(seed)
-    norms = [module for module in graph.modules() if isinstance(module, _BatchNorm)]
     for name, parameter in graph.named_parameters():
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=float(parameter[0].numel()) ** -0.5)
         elif name.endswith("bias"):
             nn.init.normal_(parameter, std=0.1)
-    graph.eval()
+    for module in graph.modules():
+        if isinstance(module, Bottleneck):
+            nn.init.constant_(module.bn3.weight, RESIDUAL_SHARE)
+        elif isinstance(module, BasicBlock):
+            nn.init.constant_(module.bn2.weight, RESIDUAL_SHARE)
+    _take_statistics(graph, inputs)
+
+
+def _take_statistics(graph: nn.Module, inputs: Mapping[str, Tensor]) -> None:
+    norms = [module for module in graph.modules() if isinstance(module, _BatchNorm)]
     momentum = [norm.momentum for norm in norms]
+    graph.eval()
     for norm in norms:
         norm.train()
         norm.momentum = 1.0
