@@ -154,16 +154,23 @@ def disagreement(found: Sequence[Array], wanted: Sequence[Array]) -> Difference:
     if wanted[0].ndim == 4:  # keypoints and scores of candidates
         place = _places(found[0], wanted[0])
         found = [*(_moved(each, place) for each in found[:2]), *found[2:]]
-    shares = [
-        np.abs(got - expected) / np.abs(expected).max()
-        for got, expected in zip(found, wanted, strict=True)
-    ]
+    shares = [_shares(got, expected) for got, expected in zip(found, wanted, strict=True)]
     if len(wanted) == MAP_OUTPUTS:
         apart = shares[0].max(3)
         moved = apart > LIMIT
         worst = [float(share.max()) for share in (apart[~moved], *shares[1:])]
         return Difference(max(worst), float(moved.mean()))
     return Difference(max(float(share.max()) for share in shares), 0.0)
+
+
+def _shares(got: Array, expected: Array) -> Array:
+    """Differences as shares of the largest output; of keypoints, places and confidences apart."""
+    apart: Array = np.abs(got - expected)
+    if expected.shape[-2:] != (17, 3):
+        return apart / np.abs(expected).max()
+    largest = np.abs(expected).reshape(-1, 3).max(0)
+    largest[:2] = largest[:2].max()
+    return apart / np.maximum(largest, np.finfo(np.float32).tiny)
 
 
 def _places(got: Array, expected: Array) -> NDArray[np.intp]:
