@@ -165,12 +165,12 @@ def disagreement(found: Sequence[Array], wanted: Sequence[Array]) -> Difference:
 
 def _shares(got: Array, expected: Array) -> Array:
     """Differences as shares of the largest output; of keypoints, places and confidences apart."""
-    apart: Array = np.abs(got - expected)
-    if expected.shape[-2:] != (17, 3):
-        return apart / np.abs(expected).max()
-    largest = np.abs(expected).reshape(-1, 3).max(0)
-    largest[:2] = largest[:2].max()
-    return apart / np.maximum(largest, np.finfo(np.float32).tiny)
+    largest: Array = np.abs(expected).max(keepdims=True)
+    if expected.shape[-2:] == (17, 3):
+        largest = np.abs(expected).reshape(-1, 3).max(0)
+        largest[:2] = largest[:2].max()
+    shares: Array = np.abs(got - expected) / np.maximum(largest, np.finfo(np.float32).tiny)
+    return shares
 
 
 def _places(got: Array, expected: Array) -> NDArray[np.intp]:
