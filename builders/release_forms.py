@@ -39,7 +39,7 @@ RELEASE_FORMS = MappingProxyType(
             "Compact heatmap-guided bottom-up network; several people in one pass.",
             "one_pass",
             lambda network: BottomUpGraph(network, DecodeSettings()),
-            {"nms_oks": 0.6},
+            {"nms_oks": 0.45, "nms_slack_px": 32.0},
             CANVASES,
         ),
         "compact_smpr": ReleaseForm(

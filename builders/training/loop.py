@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -41,6 +42,7 @@ def train(recipe: Recipe, task: TrainingTask, place: Place) -> TrainingState:
     """
     if recipe.precision == "fp16" and place.device.type != "cuda":
         raise ConfigError("precision fp16 needs --device cuda; use bf16 on a CPU")
+    cv2.setNumThreads(1)  # its threads do not outlive the fork into loader processes: a deadlock
     state = new_state(recipe, task, place.device)
     checkpoint = place.folder / CHECKPOINT
     if checkpoint.exists():

@@ -12,7 +12,7 @@ from engines.artefact import Thresholds
 CANVASES = ((576, 448), (576, 320), (448, 576), (320, 576), (448, 448))
 """(width, height): 4:3 and 16:9, lying and standing, and square; multiples of 64."""
 
-THRESHOLDS = Thresholds(min_score=0.02, nms_oks=0.6)
+THRESHOLDS = Thresholds(min_score=0.02, nms_oks=0.45, nms_slack_px=32.0)
 """For AP, which wants the weak candidates too."""
 
 

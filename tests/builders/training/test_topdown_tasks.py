@@ -15,7 +15,7 @@ from builders.training.recipe import Recipe, make_task, parse_recipe
 from builders.training.settings import Folders
 from builders.training.start_weights import load_start
 from builders.training.task import TrainingTask
-from builders.training.topdown_task import HeatmapTask
+from builders.training.topdown_task import HeatmapTask, TopDownSettings
 from stream.errors import ConfigError
 from tests.builders.training.coco_files import write_coco
 
@@ -139,3 +139,20 @@ def test_the_published_sigma_belongs_to_its_crop_height() -> None:
         task = recipe("heatmap", crop={"width": 64, "height": height}).task
         sigmas.append(task.sigma_cells())  # type: ignore[attr-defined]
     assert sigmas == [0.75, 2.0, 3.0]
+
+
+def test_loader_processes_start_after_pictures_were_drawn_here(
+    folder: Path, tmp_path: Path
+) -> None:
+    """As compact KCAM does; OpenCV's threads must not be there when the process is copied."""
+
+    class Drawing(HeatmapTask):
+        def build(self) -> torch.nn.Module:
+            big = np.zeros((2000, 2000, 3), np.uint8)
+            cv2.warpAffine(big, np.eye(2, 3), (2000, 2000))
+            return super().build()
+
+    given = recipe("heatmap").model_copy(update={"workers": 1})
+    assert isinstance(given.task, TopDownSettings)
+    train(given, Drawing(given.task, Folders(folder, folder)), Place(tmp_path))
+    assert (tmp_path / "checkpoint.pt").exists()
