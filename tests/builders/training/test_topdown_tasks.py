@@ -148,8 +148,7 @@ def test_loader_processes_start_after_pictures_were_drawn_here(
 
     class Drawing(HeatmapTask):
         def build(self) -> torch.nn.Module:
-            big = np.zeros((2000, 2000, 3), np.uint8)
-            cv2.warpAffine(big, np.eye(2, 3), (2000, 2000))
+            cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (0, 0), 1.2)
             return super().build()
 
     given = recipe("heatmap").model_copy(update={"workers": 1})
