@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from builders.training.checkpoint import averaged_weights
 from stream.errors import ConfigError
 
 
@@ -36,3 +37,19 @@ def load_start(network: nn.Module, path: Path, new_parts: Sequence[str]) -> None
             f"start_weights {path}: lacks {len(lacking)} weights of the trunk, as {lacking[0]}; "
             "expected a state under the published names"
         )
+
+
+def load_run(network: nn.Module, checkpoint: Path) -> None:
+    """Loads the averaged weights of a run of the same network.
+
+    Raises:
+        ConfigError: if it cannot be read, or is another network's.
+    """
+    try:
+        weights, _ = averaged_weights(checkpoint)
+        network.load_state_dict(weights)
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"checkpoint {checkpoint}: is no run of this network: {reason}"
+        ) from error

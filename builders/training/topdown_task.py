@@ -12,10 +12,10 @@ from torch import Generator, Tensor, nn
 from builders.networks.compact_heatmaps import CompactHeatmaps
 from builders.networks.heatmap_targets import SIGMA_BY_CROP_HEIGHT, gaussian_targets, heatmap_loss
 from builders.networks.topdown_graph import FlipTest, Normalise, TopDownGraph
-from builders.training.checkpoint import averaged_weights
 from builders.training.crops import Crop, Crops, CropSettings
 from builders.training.sets import load_sets
 from builders.training.settings import DataSettings, Folders, Frozen, StartSettings
+from builders.training.start_weights import load_run
 from builders.training.task import Losses, ParameterGroup, TrainingTask, started_groups
 from builders.training.topdown_trunks import (
     CompactTrunk,
@@ -123,8 +123,7 @@ class HeatmapTask(TrainingTask):
         if self._teacher is None and settings is not None:
             teacher = build_trunk(settings.trunk, self._folders.data)
             if settings.checkpoint is not None:
-                weights, _ = averaged_weights(self._folders.data / settings.checkpoint)
-                teacher.load_state_dict(weights)
+                load_run(teacher, self._folders.data / settings.checkpoint)
             self._teacher = teacher.to(device).eval()
         assert self._teacher is not None  # noqa: S101 - asked for only where there is one
         return self._teacher

@@ -12,7 +12,7 @@ from builders.networks.hrnet import HrNet
 from builders.networks.simple_baseline import SimpleBaseline
 from builders.networks.topdown_graph import ChannelOrder
 from builders.training.settings import Frozen
-from builders.training.start_weights import load_start
+from builders.training.start_weights import load_run, load_start
 
 NEW_LAYERS = ("deconv_layers.", "final_layer.")
 """What ImageNet's weights lack."""
@@ -25,7 +25,8 @@ class CompactTrunk(Frozen):
     width: float = Field(gt=0, default=1.75)
     """1.75 is Thunder's, 1.0 Lightning's."""
     start_weights: Path | None = None
-    """MoveNet single-pose graph of this width, relative to the data folder."""
+    """MoveNet single-pose graph of this width (.onnx), or the checkpoint of a `heatmap` run (.pt);
+    relative to the data folder."""
 
 
 class ResNetTrunk(Frozen):
@@ -58,7 +59,9 @@ def build_trunk(settings: TrunkSettings, data: Path) -> nn.Module:
     start = settings.start_weights
     if isinstance(settings, CompactTrunk):
         network = CompactHeatmaps(settings.width)
-        if start is not None:
+        if start is not None and start.suffix == ".pt":
+            load_run(network, data / start)
+        elif start is not None:
             load_movenet_heatmaps(network, data / start)
         return network
     paper = _paper_network(settings)

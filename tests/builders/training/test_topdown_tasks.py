@@ -133,6 +133,18 @@ def test_start_weights_may_lack_new_layers_only(tmp_path: Path) -> None:
         load_start(network, tmp_path / "none.pth", ())
 
 
+def test_a_compact_trunk_can_start_from_a_run(folder: Path, tmp_path: Path) -> None:
+    given = recipe("heatmap")
+    state = train(given, task_of(given, folder), Place(tmp_path))
+    start = {"start_weights": str(tmp_path / "checkpoint.pt")}
+    later = task_of(recipe("graph_pcnn", trunk=THIN | start), folder).build().state_dict()
+    for name, value in state.averaged.state_dict().items():
+        assert torch.equal(later[f"stage1.{name}"], value)
+    wider = task_of(recipe("heatmap", trunk=THIN | start | {"width": 0.5}), folder)
+    with pytest.raises(ConfigError, match="no run of this network"):
+        wider.build()
+
+
 def test_the_published_sigma_belongs_to_its_crop_height() -> None:
     sigmas = []
     for height in (96, 256, 384):
