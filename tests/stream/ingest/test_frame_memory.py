@@ -25,7 +25,7 @@ def no_collector() -> Iterator[None]:
 
 
 def frames_alive() -> int:
-    return sum(isinstance(thing, VideoFrame) for thing in gc.get_objects())
+    return sum(type(thing) is VideoFrame for thing in gc.get_objects())
 
 
 @pytest.mark.usefixtures("no_collector")
