@@ -4,6 +4,8 @@
 
     PoseStreamError
      +-- ConfigError   (ValueError)    a setting is wrong; names the field and the remedy
+     |    +-- UnknownStreamError       no stream has that name
+     |    +-- StreamExistsError        a stream has that name already
      +-- PoseError     (ValueError)    arrays that make no pose, skeleton, frame or geometry
      +-- SourceError   (OSError)       frames cannot be read
      +-- ArtefactError (ValueError)    a model folder is unknown, incomplete or altered
@@ -23,6 +25,14 @@ class PoseStreamError(Exception):
 
 class ConfigError(PoseStreamError, ValueError):
     """A setting is wrong."""
+
+
+class UnknownStreamError(ConfigError):
+    """No stream has that name."""
+
+
+class StreamExistsError(ConfigError):
+    """A stream has that name already."""
 
 
 class PoseError(PoseStreamError, ValueError):

@@ -9,7 +9,8 @@ turns and takes well below a millisecond)::
     fleet.reconcile(plans) -> Changes    make it so; streams whose plan is equal are not touched
     fleet.describe(name) -> StreamView   state, cause, counts, connection; `describe_all()`
     fleet.ledger(name) -> FrameLedger    a copy, balanced
-    fleet.snapshot(name) -> Snapshot     newest frame with its people, copied; None before the first
+    fleet.snapshot(name, known)          newest frame with its people, copied; None before the first
+                                         and if there is none newer than the known one
     fleet.health() -> FleetHealth        processes, engine, memory
     fleet.subscribe(tell)                `tell(FleetEvent)` from the supervisor's thread: be quick
     fleet.unsubscribe(tell)
@@ -27,8 +28,8 @@ from dataclasses import replace
 from stream.clock import Clock
 from stream.fleet.decoder_pool import PoolPlan
 from stream.fleet.engine_desk import EnginePlan
-from stream.fleet.fleet_view import FleetHealth, StreamView, copied_snapshot, view_of
-from stream.fleet.inbox import Answer, Inbox
+from stream.fleet.fleet_view import FleetHealth, FrameNumber, StreamView, copied_snapshot, view_of
+from stream.fleet.inbox import Answer, BusyError, Inbox
 from stream.fleet.reconcile import Changes
 from stream.fleet.stream_desk import Snapshot
 from stream.fleet.stream_plan import StreamPlan
@@ -51,7 +52,7 @@ class Fleet:
         self._clock: Clock = parts.clock
         self._inbox = Inbox()
         self._supervisor = Supervisor(pool, engine, parts, self._inbox)
-        self._is_running = False
+        self._is_running = self._is_ending = False
 
     def names(self) -> list[str]:
         """The streams, in the order they were added."""
@@ -61,16 +62,17 @@ class Fleet:
         """Begins to read a stream.
 
         Raises:
-            ConfigError: if there is one of that name.
+            StreamExistsError: if there is one of that name.
+            BusyError: if the fleet ends.
             SinkError: if its results cannot be delivered.
         """
-        self._call(lambda: self._supervisor.add(plan))
+        self._change(lambda: self._supervisor.add(plan))
 
     def remove(self, name: str) -> None:
         """Ends a stream: its frames on their way are skipped, its series removed.
 
         Raises:
-            ConfigError: if there is none of that name.
+            UnknownStreamError: if there is none of that name.
         """
         self._call(lambda: self._supervisor.remove(name))
 
@@ -78,7 +80,7 @@ class Fleet:
         """Does not read a stream any more, but keeps what is known of it.
 
         Raises:
-            ConfigError: if there is none of that name.
+            UnknownStreamError: if there is none of that name.
         """
         self._call(lambda: self._set_paused(name, paused=True))
 
@@ -86,20 +88,20 @@ class Fleet:
         """Reads a stream again.
 
         Raises:
-            ConfigError: if there is none of that name.
+            UnknownStreamError: if there is none of that name.
         """
-        self._call(lambda: self._set_paused(name, paused=False))
+        self._change(lambda: self._set_paused(name, paused=False))
 
     def reconcile(self, plans: Iterable[StreamPlan]) -> Changes:
         """Adds, removes and changes streams until they are as planned; leaves the others alone."""
         wanted = {plan.name: plan for plan in plans}
-        return self._call(lambda: self._supervisor.reconcile(wanted))
+        return self._change(lambda: self._supervisor.reconcile(wanted))
 
     def describe(self, name: str) -> StreamView:
         """All that is to be told of a stream.
 
         Raises:
-            ConfigError: if there is none of that name.
+            UnknownStreamError: if there is none of that name.
         """
         return self._call(lambda: view_of(self._supervisor.desk(name), self._clock))
 
@@ -113,7 +115,7 @@ class Fleet:
         """What became of the frames of a stream.
 
         Raises:
-            ConfigError: if there is none of that name.
+            UnknownStreamError: if there is none of that name.
         """
 
         def counts() -> FrameLedger:
@@ -121,13 +123,19 @@ class Fleet:
 
         return self._call(counts)
 
-    def snapshot(self, name: str) -> Snapshot | None:
+    def snapshot(self, name: str, known: FrameNumber | None = None) -> Snapshot | None:
         """A copy of the newest frame with its people; None before the first.
 
+        The copy is made between two turns: about 0.1 ms at 1280x720.
+
+        Args:
+            name: of the stream.
+            known: a frame that need not be copied again; None is then the answer for it.
+
         Raises:
-            ConfigError: if there is no stream of that name.
+            UnknownStreamError: if there is no stream of that name.
         """
-        return self._call(lambda: copied_snapshot(self._supervisor.desk(name).snapshot))
+        return self._call(lambda: copied_snapshot(self._supervisor.desk(name).snapshot, known))
 
     def health(self) -> FleetHealth:
         """How the processes do."""
@@ -155,6 +163,7 @@ class Fleet:
                 self._supervisor.turn()
                 each_turn()
         finally:
+            self._is_ending = True
             self._supervisor.shut_down()
             self._is_running = False
             self._inbox.disown()
@@ -162,6 +171,16 @@ class Fleet:
 
     def _call(self, function: Callable[[], Answer]) -> Answer:
         return self._inbox.call(function)
+
+    def _change(self, function: Callable[[], Answer]) -> Answer:
+        """Not while everything is being ended: what would start then, nobody would end."""
+
+        def unless_ending() -> Answer:
+            if self._is_ending:
+                raise BusyError("the daemon is ending; ask the next one")
+            return function()
+
+        return self._call(unless_ending)
 
     def _set_paused(self, name: str, *, paused: bool) -> None:
         plan = self._supervisor.desk(name).plan

@@ -11,6 +11,9 @@ from stream.fleet.stream_machine import StreamState
 from stream.ledger import FrameLedger
 from stream.picture import copied_picture
 
+FrameNumber = tuple[int, int]
+"""Epoch and index of a frame."""
+
 
 class EventKind(StrEnum):
     """What happened."""
@@ -61,6 +64,13 @@ class StreamView:
     epoch: int
     """Of the newest frame; -1 before the first."""
     last_frame_age_seconds: float | None
+    result_age_seconds: float | None
+    """From the decoder to the sinks, of the newest result; None before the first."""
+    people: int | None
+    """In the newest result; None before the first."""
+    target_age_seconds: float
+    is_extra: bool
+    """Added while the daemon runs, not by the site file."""
     ledger: FrameLedger
 
 
@@ -112,13 +122,17 @@ def view_of(desk: StreamDesk, clock: Clock) -> StreamView:
         fps_from_header=opened.fps if opened else None,
         epoch=desk.last_epoch,
         last_frame_age_seconds=None if seen is None else max(wall - seen, 0.0),
+        result_age_seconds=desk.result_age_seconds,
+        people=len(desk.snapshot.people) if desk.snapshot else None,
+        target_age_seconds=plan.target_age_seconds,
+        is_extra=plan.is_extra,
         ledger=desk.ledger.copy(),
     )
 
 
-def copied_snapshot(snapshot: Snapshot | None) -> Snapshot | None:
-    """One whose picture stays."""
-    if snapshot is None:
+def copied_snapshot(snapshot: Snapshot | None, known: FrameNumber | None) -> Snapshot | None:
+    """One whose picture stays; None if there is none, or none but the known one."""
+    if snapshot is None or (snapshot.frame.epoch, snapshot.frame.index) == known:
         return None
     kept = replace(snapshot.frame, picture=copied_picture(snapshot.frame.picture))
     return Snapshot(kept, snapshot.people)

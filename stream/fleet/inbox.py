@@ -34,6 +34,7 @@ class Inbox:
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._owner: int | None = None
+        self._is_closed = False
 
     def fileno(self) -> int:
         """Readable when somebody calls."""
@@ -52,8 +53,10 @@ class Inbox:
         """What the function gives, called by the serving thread.
 
         Raises:
-            BusyError: if that thread does not get to it.
+            BusyError: if that thread does not get to it, or has ended.
         """
+        if self._is_closed:
+            raise BusyError("the daemon has ended; ask the next one")
         if self._owner in (None, threading.get_ident()):
             return function()
         call = _Call(function)
@@ -86,5 +89,6 @@ class Inbox:
             call.reply.put(call)
 
     def close(self) -> None:
-        """Frees the descriptor."""
+        """Frees the descriptor; nobody is served any more."""
+        self._is_closed = True
         os.close(self._wake)

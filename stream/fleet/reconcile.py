@@ -21,10 +21,10 @@ class Changes:
 
 
 def changes_to(present: Mapping[str, StreamPlan], wanted: Iterable[StreamPlan]) -> Changes:
-    """The way from the streams that are present to those that are wanted."""
+    """The way from the streams that are present to those that are wanted; extra ones stay."""
     plans = {plan.name: plan for plan in wanted}
     return Changes(
-        removed=tuple(name for name in present if name not in plans),
+        removed=tuple(n for n, plan in present.items() if n not in plans and not plan.is_extra),
         changed=tuple(n for n, plan in plans.items() if n in present and present[n] != plan),
         added=tuple(name for name in plans if name not in present),
     )

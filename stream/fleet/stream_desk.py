@@ -81,6 +81,8 @@ class StreamDesk:
         self.reconnects = 0
         self.snapshot: Snapshot | None = None
         self.last_frame_wall_seconds: float | None = None
+        self.result_age_seconds: float | None = None
+        """Of the newest inferred result, when it was handed to the sinks."""
         self._sink, self._observer, self._tools = sink, observer, tools
         self._machine = StreamMachine(plan.patience, crc32(plan.name.encode()))
         self._told = StreamState.STOPPED
@@ -233,6 +235,7 @@ class StreamDesk:
         observer.stage(Stage.PUBLISH, clock.monotonic() - tracked)
         observer.published(result)
         if outcome is Outcome.INFERRED:
+            self.result_age_seconds = max(clock.wall() - entry.frame.capture_seconds, 0.0)
             self._show(entry)
             self.snapshot = Snapshot(entry.frame, people)
         elif entry.outcome is Outcome.INFERRED:

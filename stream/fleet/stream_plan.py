@@ -18,3 +18,5 @@ class StreamPlan:
     max_fps: float | None = None
     target_age_seconds: float = 0.25
     paused: bool = False
+    is_extra: bool = False
+    """Added while the daemon runs: what a site file does not name, it does not remove."""

@@ -8,7 +8,13 @@ from functools import partial
 
 from stream.clock import Clock
 from stream.delivery.epoch_book import EpochBook
-from stream.errors import ConfigError, LossCause, PoseError, SinkError
+from stream.errors import (
+    LossCause,
+    PoseError,
+    SinkError,
+    StreamExistsError,
+    UnknownStreamError,
+)
 from stream.fleet.decoder_pool import DecoderPool, DecoderWorker, PoolPlan
 from stream.fleet.engine_desk import EngineDesk, EnginePlan
 from stream.fleet.fleet_view import EventKind, FleetEvent, FleetHealth, ProcessView
@@ -113,7 +119,7 @@ class Supervisor:
         """See `Fleet.add`."""
         name = plan.name
         if name in self.desks:
-            raise ConfigError(f"stream {name}: there is one of that name; take another")
+            raise StreamExistsError(f"stream {name}: there is one of that name; take another")
         sink = self._parts.open_sink(name)
         observer = MetricsObserver(self._parts.metrics, name, self._batch_size, self._parts.clock)
         desk = self.desks[name] = StreamDesk(plan, sink, observer, self._tools)
@@ -161,13 +167,15 @@ class Supervisor:
         """The desk of a stream.
 
         Raises:
-            ConfigError: if there is none.
+            UnknownStreamError: if there is none.
         """
         try:
             return self.desks[name]
         except KeyError:
             there = ", ".join(self.desks) or "none"
-            raise ConfigError(f"stream {name!r}: there is none; there are: {there}") from None
+            raise UnknownStreamError(
+                f"stream {name!r}: there is none; there are: {there}"
+            ) from None
 
     def health(self, *, is_running: bool) -> FleetHealth:
         """See `Fleet.health`."""

@@ -3,7 +3,7 @@ from threading import Thread, get_ident
 import pytest
 
 from stream.errors import ConfigError
-from stream.fleet.inbox import Inbox
+from stream.fleet.inbox import BusyError, Inbox
 
 
 def refuse() -> None:
@@ -61,3 +61,12 @@ def test_who_still_waits_at_the_end_is_served() -> None:
     inbox.disown()
     assert answers == [1]
     inbox.close()
+
+
+def test_nobody_is_served_after_the_end() -> None:
+    inbox = Inbox()
+    inbox.own()
+    inbox.disown()
+    inbox.close()
+    with pytest.raises(BusyError, match="ended"):
+        inbox.call(lambda: 1)

@@ -25,3 +25,10 @@ def test_what_is_there_becomes_what_is_wanted_and_no_more_is_touched(
     assert made == after
     assert all(before[name] == after[name] for name in {*before, *after} - touched)
     assert changes_to(made, after.values()).is_empty
+
+
+def test_what_was_added_while_the_daemon_ran_is_not_removed_but_taken_over() -> None:
+    extra = plan_of("extra", "rtsp://host/path", is_extra=True)
+    assert changes_to({"extra": extra}, []).is_empty
+    named = plan_of("extra", "rtsp://host/path")
+    assert changes_to({"extra": extra}, [named]).changed == ("extra",)
