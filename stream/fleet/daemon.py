@@ -60,8 +60,9 @@ class Daemon:
             ConfigError: if a secret is missing or a port taken.
             SinkError: if a folder cannot be written.
         """
-        self._file, self._check_model = file, check_model
+        self._file, self.check_model = file, check_model
         self.site: Site = read_site(file, check_model)
+        self.clock = clock
         self.registry = new_registry()
         self.metrics_port: int | None = None
         metrics = Metrics(self.registry, version("posestream"))
@@ -99,11 +100,13 @@ class Daemon:
     def reload(self) -> Changes:
         """Reads the site file again and changes what changed; other streams lose no frame.
 
+        Streams that were added while the daemon ran stay.
+
         Raises:
             SiteError: if the file is wrong; nothing is changed then.
             ConfigError: if a secret is missing; nothing is changed then.
         """
-        site = read_site(self._file, self._check_model)
+        site = read_site(self._file, self.check_model)
         plans = self._stream_plans(site)
         for section in _FIXED:
             if getattr(site, section) != getattr(self.site, section):
@@ -115,6 +118,15 @@ class Daemon:
         }
         log.info("site_reloaded", extra=fields)
         return changes
+
+    @property
+    def folder(self) -> Path:
+        """That of the site file, where relative paths begin."""
+        return self._file.parent
+
+    def close(self) -> None:
+        """Closes sinks and ports; `run` does that by itself, and a second call does nothing."""
+        self._close.close()
 
     def _stream_plans(self, site: Site) -> list[StreamPlan]:
         return stream_plans(site, self._file.parent)

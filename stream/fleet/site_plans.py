@@ -20,7 +20,14 @@ from stream.ingest.video_address import (
 )
 from stream.sinks.redis_address import parse_redis_address
 from stream.site_file.patience import PATIENCE
-from stream.site_file.site_model import MIB, SinkSettings, Site, StreamSettings, within
+from stream.site_file.site_model import (
+    MIB,
+    LimitSettings,
+    SinkSettings,
+    Site,
+    StreamSettings,
+    within,
+)
 
 DECODER_MODULE = "stream.fleet.decoder_process"
 _WEBCAM = re.compile(r"/dev/video\d{1,3}")
@@ -32,19 +39,21 @@ def stream_plans(site: Site, folder: Path) -> list[StreamPlan]:
     Raises:
         ConfigError: if a secret is not there.
     """
-    return [
-        StreamPlan(
-            name=stream.name,
-            address=_address(stream, folder),
-            patience=PATIENCE[stream.profile],
-            model=stream.model,
-            max_pixels=site.limits.max_pixels,
-            max_fps=stream.max_fps,
-            target_age_seconds=stream.target_age_seconds,
-            paused=stream.paused,
-        )
-        for stream in site.streams
-    ]
+    return [stream_plan(stream, _address(stream, folder), site.limits) for stream in site.streams]
+
+
+def stream_plan(stream: StreamSettings, address: VideoAddress, limits: LimitSettings) -> StreamPlan:
+    """What to read, from an address that holds its login."""
+    return StreamPlan(
+        name=stream.name,
+        address=address,
+        patience=PATIENCE[stream.profile],
+        model=stream.model,
+        max_pixels=limits.max_pixels,
+        max_fps=stream.max_fps,
+        target_age_seconds=stream.target_age_seconds,
+        paused=stream.paused,
+    )
 
 
 def sink_plans(site: Site, folder: Path) -> list[SinkPlan]:

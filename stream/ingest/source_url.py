@@ -80,10 +80,16 @@ def parse_source_url(text: str) -> SourceUrl:
 
 
 def shown_url(text: str) -> str:
-    """An address without its login: all up to the last @ goes, so that no password can stay."""
+    """An address without its login: all up to the last @ goes, so that no password can stay.
+
+    Where no @ ends a login and no host can be told from a password, all goes.
+    """
     scheme, mark, rest = text.partition("://")
     before, at, after = rest.rpartition("@")
-    return redacted(f"{scheme}{mark}{HIDDEN}@{after}" if at else f"{scheme}{mark}{before}{after}")
+    if at:
+        return redacted(f"{scheme}{mark}{HIDDEN}@{after}")
+    is_safe = not mark or _valid_place(_split_path(rest)[0]) is not None
+    return redacted(text) if is_safe else f"{scheme}{mark}{HIDDEN}"
 
 
 def _split_login(rest: str) -> tuple[str, re.Match[str], str] | None:
