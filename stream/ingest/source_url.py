@@ -85,7 +85,7 @@ def shown_url(text: str) -> str:
     Where no @ ends a login and no host can be told from a password, all goes.
     """
     scheme, mark, rest = text.partition("://")
-    before, at, after = rest.rpartition("@")
+    _, at, after = rest.rpartition("@")
     if at:
         return redacted(f"{scheme}{mark}{HIDDEN}@{after}")
     is_safe = not mark or _valid_place(_split_path(rest)[0]) is not None
