@@ -18,7 +18,7 @@ from stream.picture import to_canvas
 Canvas = tuple[int, int]
 EngineFactory = Callable[[Canvas], Engine]
 """Opens the artefact's engine for a canvas (width, height)."""
-Stage = Literal["pre", "infer", "post"]
+Stage = Literal["pre", "infer", "post", "crop", "pose", "refine"]
 Observer = Callable[[Stage, float], None]
 """Told the seconds that a batch spent in a stage."""
 

@@ -123,15 +123,19 @@ class CropAffine:
         offset = middle - linear @ np.array(self.centre_px)
         return np.hstack([linear, offset[:, None]])
 
+    def inverse(self) -> NDArray[np.float64]:
+        """(2, 3) matrix from crop pixels to source pixels."""
+        matrix = self.matrix()
+        linear = np.linalg.inv(matrix[:, :2])
+        return np.hstack([linear, -linear @ matrix[:, 2:]])
+
     def to_crop(self, points_px: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., 2) source pixels to (..., 2) crop pixels."""
         return _apply(self.matrix(), points_px)
 
     def to_source(self, points_px: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., 2) crop pixels to (..., 2) source pixels; the inverse of `to_crop`."""
-        matrix = self.matrix()
-        inverse = np.linalg.inv(matrix[:, :2])
-        return _apply(np.hstack([inverse, -inverse @ matrix[:, 2:]]), points_px)
+        return _apply(self.inverse(), points_px)
 
 
 def crop_affine(

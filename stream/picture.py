@@ -114,6 +114,33 @@ def to_rgb(picture: Picture) -> NDArray[np.uint8]:
     return _scaled_rgb(picture, picture.width, picture.height)
 
 
+def rgb_window(picture: Picture, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+    """(bottom - top, right - left, 3): that part of `to_rgb`, to the bit, without the rest.
+
+    Args:
+        picture: whole.
+        left: first column, from 0; likewise `top`.
+        top: first row.
+        right: one past the last column, at most the picture's width; likewise `bottom`.
+        bottom: one past the last row.
+    """
+    if picture.width % 2 or picture.height % 2:  # chroma is stretched a little, over all of it
+        return to_rgb(picture)[top:bottom, left:right]
+    # Chroma is enlarged from its neighbours too: two more luma pixels, and pairs stay pairs.
+    x, y = max(0, left // 2 * 2 - 2), max(0, top // 2 * 2 - 2)
+    x_end = min(picture.width, (right + 1) // 2 * 2 + 2)
+    y_end = min(picture.height, (bottom + 1) // 2 * 2 + 2)
+    half = slice(y // 2, (y_end + 1) // 2), slice(x // 2, (x_end + 1) // 2)
+    part = Picture(
+        picture.y[y:y_end, x:x_end],
+        picture.u[half],
+        picture.v[half],
+        picture.colour_space,
+        picture.full_range,
+    )
+    return to_rgb(part)[top - y : bottom - y, left - x : right - x]
+
+
 def to_canvas(picture: Picture, letterbox: Letterbox) -> NDArray[np.uint8]:
     """(canvas height, canvas width, 3) RGB uint8: the picture scaled into its place, grey around.
 

@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 from builders.evaluation.boxes import BoxesOf
 from builders.evaluation.coco_eval import PredictShown
 from builders.evaluation.flip_test import averaged, mirrored_boxes, mirrored_people, mirrored_rgb
-from builders.evaluation.oks_nms import oks_nms, pose_similarities
 from builders.evaluation.people import Floats, People, Rgb
 from engines.artefact import Manifest
+from engines.decoding.pose_scores import distinct_people, padded_areas_px2, scores_in_boxes
 from engines.engine import Engine, EngineSpec
 from stream.geometry import CropAffine, crop_affine
 from stream.skeleton import SKELETONS, Skeleton
-
-SEEN_CONFIDENCE = 0.2
-"""Joints above count in a person's score (`in_vis_thre` of HRNet's configurations)."""
 
 
 class CropModel:
@@ -57,9 +54,7 @@ class CropModel:
 
     def area_px2(self, boxes_px: Floats) -> np.ndarray:
         """(N,) area of the padded boxes, the scale of suppression in the papers' code."""
-        aspect = self._size[0] / self._size[1]
-        widths = np.maximum(boxes_px[:, 2], boxes_px[:, 3] * aspect) * self._padding
-        return np.asarray(widths**2 / aspect, np.float64)
+        return padded_areas_px2(boxes_px[:, 2:], self._size[0] / self._size[1], self._padding)
 
     def _crop(self, rgb: Rgb, affine: CropAffine) -> Rgb:
         crop = cv2.warpAffine(rgb, affine.matrix(), self._size, flags=cv2.INTER_LINEAR)
@@ -118,11 +113,8 @@ def scored_people(
     keypoints: Floats, box_scores: Floats, areas_px2: np.ndarray, skeleton: Skeleton
 ) -> People:
     """People with the papers' scores and without doubles, best first."""
-    seen = keypoints[..., 2] > SEEN_CONFIDENCE
-    sums = (keypoints[..., 2] * seen).sum(-1)
-    scores = (box_scores * sums / np.maximum(seen.sum(-1), 1)).astype(np.float32)
-    points = keypoints[..., :2].astype(np.float64)
-    kept = oks_nms(pose_similarities(points, areas_px2, skeleton), scores.astype(np.float64))
+    scores = scores_in_boxes(keypoints, box_scores)
+    kept = distinct_people(keypoints, scores, areas_px2, skeleton)
     return keypoints[kept], scores[kept]
 
 

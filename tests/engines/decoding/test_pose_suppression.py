@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from builders.evaluation.oks_nms import oks_nms, pose_similarities, soft_oks_nms
+from engines.decoding.pose_suppression import oks_nms, pose_similarities, soft_oks_nms
 
 
 def test_similarity_equals_a_worked_example() -> None:

@@ -1,0 +1,76 @@
+"""Which frames are searched for people, and who is believed to be in the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.cascade.first_stage import PeopleSoFar, pose_table
+from engines.cascade.pose_boxes import person_boxes
+from stream.frame import Frame
+from stream.pose import Pose
+from stream.tracking.carrying import CarriedPeople
+
+LONGEST_CARRY_SECONDS = 0.5
+"""After a longer gap people are searched anew: by then they are somewhere else."""
+MOST_STREAMS = 1024
+"""Streams that are followed at a time; beyond, the one that was silent for longest is forgotten."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Followed:
+    """A stream after a frame."""
+
+    epoch: int
+    index: int
+    since_search: int
+    """Frames since the last search, 0 for the searched one."""
+    people: CarriedPeople
+
+
+class FollowedStreams:
+    """What is known of the streams' last frames. A copy is cheap: what it holds never changes.
+
+    Args:
+        detect_every: frames from one search to the next.
+    """
+
+    def __init__(self, detect_every: int) -> None:
+        self._every = detect_every
+        self._streams: dict[str, _Followed] = {}
+
+    def copy(self) -> "FollowedStreams":
+        """The same knowledge, to go on from without changing it."""
+        twin = FollowedStreams(self._every)
+        twin._streams = dict(self._streams)
+        return twin
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether the frame is to be searched; what rides with it does not matter."""
+        known = self._streams.get(frame.stream)
+        if known is None or known.epoch != frame.epoch or frame.index <= known.index:
+            return True
+        gap_seconds = frame.pts_seconds - known.people.pts_seconds
+        late = not 0 <= gap_seconds <= LONGEST_CARRY_SECONDS
+        return late or known.since_search + 1 >= self._every
+
+    def carried(self, frame: Frame) -> PeopleSoFar:
+        """Who is believed to be in a frame that is not due."""
+        people = self._streams[frame.stream].people
+        poses = pose_table(people.poses_at(frame.pts_seconds))
+        boxes = person_boxes(poses, frame.picture.width, frame.picture.height)
+        return PeopleSoFar(boxes, np.array(people.box_scores, np.float32))
+
+    def follow(self, frame: Frame, poses: Sequence[Pose], box_scores: NDArray[np.float32]) -> None:
+        """The people that were found in the frame, and the scores of their boxes."""
+        searched = self.is_due(frame)
+        known = self._streams.pop(frame.stream, None)
+        unbroken = known is not None and known.epoch == frame.epoch and known.index < frame.index
+        before = known.people if known and unbroken else CarriedPeople(frame.pts_seconds)
+        since_search = 0 if searched or known is None else known.since_search + 1
+        people = before.seen(poses, box_scores.tolist(), frame.pts_seconds)
+        now = _Followed(frame.epoch, frame.index, since_search, people)
+        self._streams[frame.stream] = now  # at the end: the most recent one
+        if len(self._streams) > MOST_STREAMS:
+            del self._streams[next(iter(self._streams))]

@@ -1,0 +1,184 @@
+"""People of frames through a graph that takes crops: cut out, in one batch, mapped back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.artefact import Artefact, Manifest, StageName
+from engines.canvas_stage import EngineFactory, Observer, Stage, observe_nothing
+from engines.decoding.pose_scores import padded_areas_px2
+from engines.engine import Engine, EngineSpec
+from stream.clock import Clock
+from stream.crops import cut_crops
+from stream.errors import ConfigError, EngineError
+from stream.frame import Frame
+from stream.geometry import CropAffine, crop_affine
+
+Floats = NDArray[np.float32]
+
+CROP_BATCHES = (1, 2, 4)
+"""Batch sizes to compile for. On 2 cores four crops at once take 0.75 of the time of four alone;
+eight at once take no less (96x128, `tests/bench/`)."""
+LEAST_SIDE_PX = 1.0
+"""A box without extent is made as large as a pixel."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PeopleInFrame:
+    """Who is to be looked at in a frame."""
+
+    frame: Frame
+    boxes_px: Floats
+    """(N, 4) left, top, right, bottom edges in source pixels (`engines.detector.PersonBoxes`)."""
+    poses: Floats | None = None
+    """(N, J, 3) x, y in source pixels and confidence; a refiner needs them."""
+
+
+class CropStage:
+    """Runs a model on people; its engine is opened when the first person comes, or by `prepare`.
+
+    Args:
+        artefact: the model; picks the size and the padding of the crops.
+        stage: what the model must be.
+        make_engine: opens the model's engine for a size of crops.
+        clock: measures the stages.
+        observe: told the seconds of `crop`, and of `pose` or `refine`.
+
+    Raises:
+        ConfigError: if the model is of another stage.
+    """
+
+    def __init__(
+        self,
+        artefact: Artefact,
+        stage: StageName,
+        make_engine: EngineFactory,
+        *,
+        clock: Clock,
+        observe: Observer = observe_nothing,
+    ) -> None:
+        self.manifest: Manifest = artefact.manifest
+        if self.manifest.stage != stage:
+            raise ConfigError(
+                f"model {self.manifest.name} is a {self.manifest.stage} model, "
+                f"expected a {stage} model here; `posestream models` lists what there is"
+            )
+        self._make_engine, self._clock, self._observe = make_engine, clock, observe
+        self._name: Stage = "refine" if stage == "refiner" else "pose"
+        self._engine: Engine | None = None
+        self._closed = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the crops."""
+        return self.manifest.canvases[0]
+
+    @property
+    def engine_specs(self) -> tuple[EngineSpec, ...]:
+        """The engine, if it was opened."""
+        return () if self._engine is None else (self._engine.spec,)
+
+    def prepare(self) -> EngineSpec:
+        """Opens the engine now, so that nobody waits for it.
+
+        Raises:
+            EngineError: if it cannot be opened, or after `close`.
+        """
+        return self._opened().spec
+
+    def run(self, people: Sequence[PeopleInFrame]) -> list[Floats]:
+        """(N, J, 3) poses of each frame's people in source pixels; all people ride in one batch.
+
+        Raises:
+            EngineError: if the engine fails or gives NaN or infinity, or after `close`.
+        """
+        start = self._clock.monotonic()
+        places = [self._places(one.boxes_px) for one in people]
+        count = sum(map(len, places))
+        if not count:
+            return [np.zeros((0, 17, 3), np.float32) for _ in people]
+        engine = self._opened()
+        inputs = self._inputs(people, places, count)
+        cut = self._clock.monotonic()
+        found = engine.infer(inputs)["keypoints"].astype(np.float32)
+        self._observe("crop", cut - start)
+        self._observe(self._name, self._clock.monotonic() - cut)
+        self._check(found)
+        return self._mapped_back(found, places)
+
+    def areas_px2(self, boxes_px: Floats) -> NDArray[np.float64]:
+        """(N,) area of what the crops show, the scale of suppression in the papers' code."""
+        sides = boxes_px[:, 2:] - boxes_px[:, :2]
+        aspect = self.size[0] / self.size[1]
+        return padded_areas_px2(sides, aspect, self.manifest.crop_padding)
+
+    def close(self) -> None:
+        """Frees the engine; a second call does nothing, `run` afterwards raises EngineError."""
+        self._closed = True
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _opened(self) -> Engine:
+        if self._closed:
+            raise EngineError(f"model {self.manifest.name} was closed; make a new estimator")
+        if self._engine is None:
+            self._engine = self._make_engine(self.size)
+        return self._engine
+
+    def _places(self, boxes_px: Floats) -> list[CropAffine]:
+        # Edges at -0.5 are COCO's 0: its boxes count from the corner of the picture.
+        low = boxes_px[:, :2] + np.float32(0.5)
+        sides = np.maximum(boxes_px[:, 2:] - boxes_px[:, :2], LEAST_SIDE_PX)
+        padding = self.manifest.crop_padding
+        return [
+            crop_affine(box.tolist(), *self.size, padding)
+            for box in np.concatenate([low, sides], -1)
+        ]
+
+    def _inputs(
+        self, people: Sequence[PeopleInFrame], places: Sequence[list[CropAffine]], count: int
+    ) -> dict[str, NDArray[np.generic]]:
+        crops = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
+        start = 0
+        for one, some in zip(people, places, strict=True):
+            cut_crops(one.frame.picture, some, crops[start : start + len(some)])
+            start += len(some)
+        inputs: dict[str, NDArray[np.generic]] = {"crops": crops}
+        if self.manifest.stage == "refiner":
+            inputs["poses"] = np.concatenate(
+                [_into_crops(one, some) for one, some in zip(people, places, strict=True)]
+            )
+        return inputs
+
+    def _check(self, found: Floats) -> None:
+        bad = int((~np.isfinite(found).all((1, 2))).sum())
+        if bad:
+            raise EngineError(
+                f"model {self.manifest.name} gave NaN or infinity for {bad} of {len(found)} "
+                "people; try another precision or engine"
+            )
+
+    def _mapped_back(self, found: Floats, places: Sequence[list[CropAffine]]) -> list[Floats]:
+        found[..., 2] = found[..., 2].clip(0, 1)
+        rows = iter(found)
+        mapped = []
+        for some in places:
+            poses = np.zeros((len(some), *found.shape[1:]), np.float32)
+            for pose, place in zip(poses, some, strict=True):
+                row = next(rows)
+                pose[:, :2], pose[:, 2] = place.to_source(row[:, :2]), row[:, 2]
+            mapped.append(poses)
+        return mapped
+
+
+def _into_crops(one: PeopleInFrame, places: Sequence[CropAffine]) -> Floats:
+    """(N, J, 3) the poses to refine, in pixels of their crops."""
+    if one.poses is None:
+        raise EngineError("a refiner needs the poses to refine; this is a fault of posestream")
+    moved = one.poses.astype(np.float32).copy()
+    for pose, place in zip(moved, places, strict=True):
+        pose[:, :2] = place.to_crop(pose[:, :2])
+    return moved
