@@ -17,7 +17,11 @@ RESIDUAL_SHARE = 0.3
 
 
 def export_contract(
-    graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path
+    graph: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    path: Path,
+    maps: Sequence[str] = (),
 ) -> None:
     """Writes ONNX whose batch is dynamic.
 
@@ -26,8 +30,10 @@ def export_contract(
         inputs: examples by name, in the order of the graph's arguments.
         outputs: names, in the graph's order.
         path: of the ONNX file.
+        maps: those of the outputs, (B, C, H, W), whose sides follow the picture's.
     """
     sides = {name: {1: "height", 2: "width"} if name in PICTURES else {} for name in inputs}
+    sides |= {name: {2: f"{name}_height", 3: f"{name}_width"} for name in maps}
     axes = {name: {0: "batch", **sides.get(name, {})} for name in (*inputs, *outputs)}
     with warnings.catch_warnings():
         # Deprecated, but its plain static operators are what every engine builds.

@@ -36,7 +36,10 @@ class SmprGraph(nn.Module):
 
         M is `per_level` times the number of levels; sides are multiples of 32.
         """
-        maps: SmprMaps = self.network(self.pixels(canvas))
+        return self.decoded(self.network(self.pixels(canvas)))
+
+    def decoded(self, maps: SmprMaps) -> tuple[Tensor, Tensor]:
+        """The network's maps to the outputs."""
         found = candidates(maps, last_pixel(maps), self.settings)
         sure = found.person > self.settings.person
         scores = torch.where(sure, found.score, torch.zeros_like(found.score))

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import numpy as np
 import onnxruntime
@@ -25,7 +26,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from builders.contract_export import export_contract, give_relief, run_in_torch
+from builders.networks.centre_sampling import STRIDES
+from builders.networks.graph_pcnn_graph import STRIDE, GraphPcnnGraph
+from builders.networks.heatmap_decode import peaks
 from builders.networks.hgg_graph import HggGraph
+from builders.networks.smpr import SmprMaps
+from builders.networks.smpr_graph import SmprGraph
 from builders.paper_networks import OUTPUTS, PaperNetwork, example_inputs, paper_networks
 from stream.clock import Clock, SystemClock
 
@@ -91,10 +97,8 @@ def prove(name: str, network: PaperNetwork, clock: Clock, *, with_parity: bool) 
     ran = clock.monotonic()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        outputs = OUTPUTS[network.form]
-        if isinstance(graph, HggGraph):
-            graph, outputs = WithMaps(graph), (*outputs, "heat", "pose")
-        export_contract(graph, inputs, outputs, path)
+        graph, outputs = telling(graph, OUTPUTS[network.form])
+        export_contract(graph, inputs, outputs, path, maps=outputs[2:])
         exported = clock.monotonic()
         peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
         return Proof(
@@ -138,9 +142,36 @@ def measured_parity(
         inputs = example_inputs(network, picture_px, batch, SEED + batch)
         wanted = [out.numpy() for out in run_in_torch(graph, inputs)]
         feed = {name: value.numpy() for name, value in inputs.items()}
-        runtime[batch] = disagreement(session.run(None, feed), wanted)
-        vino[batch] = disagreement(list(compiled(feed).to_tuple()), wanted)
+        runtime[batch] = compared(graph, session.run(None, feed), wanted)
+        vino[batch] = compared(graph, list(compiled(feed).to_tuple()), wanted)
     return Parity(runtime, vino)
+
+
+def telling(graph: nn.Module, outputs: Sequence[str]) -> tuple[nn.Module, tuple[str, ...]]:
+    """The graph with what proves it beside its outputs, and the names of all outputs."""
+    if isinstance(graph, HggGraph):
+        return WithMaps(graph), (*outputs, "heat", "pose")
+    if isinstance(graph, GraphPcnnGraph):
+        return WithOffsets(graph), (*outputs, "offsets")
+    if isinstance(graph, SmprGraph):
+        levels = range(len(STRIDES))
+        kinds = ("person", "similarity", "refined")
+        return SmprWithMaps(graph), (*outputs, *(f"{kind}{n}" for kind in kinds for n in levels))
+    return graph, tuple(outputs)
+
+
+def compared(graph: nn.Module, found: Sequence[Array], wanted: Sequence[Array]) -> Difference:
+    """An engine's outputs against torch's.
+
+    A random SMPR gives many of its cells almost equal scores, so that rounding decides their order.
+    Its raw maps are compared with torch's; its candidates with those that torch decodes from the
+    engine's own maps.
+    """
+    if not isinstance(graph, SmprWithMaps):
+        return disagreement(found, wanted)
+    candidates = disagreement(found[:2], graph.decoded_again(found[2:]))
+    maps = [_shares(got, expected) for got, expected in zip(found[2:], wanted[2:], strict=True)]
+    return Difference(max(candidates.worst, *(float(share.max()) for share in maps)), 0.0)
 
 
 def disagreement(found: Sequence[Array], wanted: Sequence[Array]) -> Difference:
@@ -174,9 +205,12 @@ def _shares(got: Array, expected: Array) -> Array:
 
 
 def _places(got: Array, expected: Array) -> NDArray[np.intp]:
-    """(B, M) where each expected candidate is found; both (B, M, 17, 3)."""
+    """(B, M) where each expected candidate is found; both (B, M, 17, 3).
+
+    Of equals the one of the same rank: levels are filled up with copies of their last cell.
+    """
     count = expected.shape[1]
-    steps = range(-NEAR_RANKS, NEAR_RANKS + 1)
+    steps = sorted(range(-NEAR_RANKS, NEAR_RANKS + 1), key=abs)
     ranks = [np.clip(np.arange(count) + step, 0, count - 1) for step in steps]
     apart = np.stack([np.median(np.abs(got[:, rank] - expected).max(3), 2) for rank in ranks])
     places: NDArray[np.intp] = np.stack(ranks)[apart.argmin(0), np.arange(count)]
@@ -200,6 +234,46 @@ class WithMaps(nn.Module):
         """(B, H, W, 3) uint8 to keypoints, scores, joint maps with centre, pose maps."""
         maps = self.graph.maps(canvas)
         return (*self.graph.decoded(maps, canvas), maps.heat, maps.pose)
+
+
+class WithOffsets(nn.Module):
+    """Graph-PCNN that also gives how far its second stage moves the joints.
+
+    Beside coordinates of hundreds of pixels a difference of the second stage would hardly show.
+    """
+
+    def __init__(self, graph: GraphPcnnGraph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, h, w, 3) uint8 to keypoints (N, 17, 3) and offsets (N, 17, 2) in crop pixels."""
+        keypoints = self.graph(crops)
+        stage1 = cast(nn.Module, self.graph.network.stage1)
+        heat = stage1(self.graph.normalise(crops))
+        return keypoints, keypoints[..., :2] - peaks(heat)[0] * STRIDE
+
+
+class SmprWithMaps(nn.Module):
+    """SMPR that also gives the maps it decodes."""
+
+    def __init__(self, graph: SmprGraph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, canvas: Tensor) -> tuple[Tensor, ...]:
+        """(B, H, W, 3) uint8 to keypoints, scores, and three kinds of maps of five levels."""
+        maps: SmprMaps = self.graph.network(self.graph.pixels(canvas))
+        return (*self.graph.decoded(maps), *maps.person, *maps.similarity, *maps.refined)
+
+    def decoded_again(self, maps: Sequence[Array]) -> list[Array]:
+        """Keypoints and scores that torch decodes from an engine's maps."""
+        tensors = [torch.from_numpy(each) for each in maps]
+        count = len(STRIDES)
+        parts = (tuple(tensors[start : start + count]) for start in (0, count, 2 * count))
+        person, similarity, refined = parts
+        given = SmprMaps(person=person, similarity=similarity, initial=refined, refined=refined)
+        return [out.numpy() for out in self.graph.decoded(given)]
 
 
 def main() -> None:
