@@ -32,7 +32,9 @@ def point_count(heat: Tensor) -> int:
     return heat.shape[-1] * heat.shape[-2] // CELLS_PER_POINT
 
 
-def guided_points(heat: Tensor, truth: Truth, random: Generator) -> GuidedPoints:
+def guided_points(
+    heat: Tensor, truth: Truth, random: Generator, count: int | None = None
+) -> GuidedPoints:
     """N points per joint: a third near the truth, a third far, a third of the hottest cells.
 
     The points of every joint are shuffled, so that graphs mix good and bad ones. A point is
@@ -42,9 +44,10 @@ def guided_points(heat: Tensor, truth: Truth, random: Generator) -> GuidedPoints
         heat: (B, 17, H, W) of the first stage.
         truth: of the same crops.
         random: on the device of `heat`.
+        count: N; the paper's for the size of the maps by default.
     """
     heat = heat.detach()
-    count = point_count(heat)
+    count = count or point_count(heat)
     third = count // 3
     parts = (
         near_points(truth, third, random),

@@ -5,7 +5,7 @@ rotation, mirror image, half body; besides the camera faults of `augment.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ LOWER_BODY = tuple(range(11, 17))
 HALF_BODY_PADDING = 1.5
 HALF_BODY_JOINTS = 8
 """People with more known joints may be cut to one half."""
+MIN_OVERLAP = 0.1
+"""Intersection over union of the boxes of neighbours (PoseFix)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Crop:
     """(17, 3) x, y in crop pixels, and the weight, 0 where the place is not known."""
     area_px2: float
     """Area of the person's box in crop pixels."""
+    others: Floats = field(default_factory=lambda: np.zeros((0, 17, 3), np.float32))
+    """(S, 17, 3) likewise of the people whose boxes overlap the person's."""
 
 
 class Crops:
@@ -77,7 +81,8 @@ class Crops:
         """One crop."""
         people = self._people[int(rng.choice(len(self._shares), p=self._shares))]
         picture, person = people[int(rng.integers(len(people)))]
-        return random_crop(read_rgb(picture.path), person, self._settings, rng)
+        near = overlapping(person, picture.people)
+        return random_crop(read_rgb(picture.path), person, self._settings, rng, near)
 
 
 def people_of_set(item: TrainingSet) -> list[tuple[LabelledPicture, Person]]:
@@ -90,7 +95,28 @@ def people_of_set(item: TrainingSet) -> list[tuple[LabelledPicture, Person]]:
     ]
 
 
-def random_crop(rgb: Rgb, person: Person, settings: CropSettings, rng: np.random.Generator) -> Crop:
+def overlapping(person: Person, people: Sequence[Person]) -> list[Person]:
+    """The others with known joints whose boxes share a tenth or more with the person's."""
+    known = [other for other in people if other is not person and not other.ignored]
+    return [other for other in known if overlap(person.box, other.box) >= MIN_OVERLAP]
+
+
+def overlap(first: Floats, second: Floats) -> float:
+    """Intersection over union of two boxes x, y, w, h."""
+    low = np.maximum(first[:2], second[:2])
+    high = np.minimum(first[:2] + first[2:], second[:2] + second[2:])
+    shared = float(np.maximum(high - low, 0).prod())
+    whole = float(first[2:].prod() + second[2:].prod()) - shared
+    return shared / whole if whole > 0 else 0.0
+
+
+def random_crop(
+    rgb: Rgb,
+    person: Person,
+    settings: CropSettings,
+    rng: np.random.Generator,
+    others: Sequence[Person] = (),
+) -> Crop:
     """A crop of the person at random scale and rotation, at times mirrored or of half a body."""
     known = person.keypoints[:, 2] > 0
     affine = crop_affine(person.box.tolist(), settings.width, settings.height)
@@ -104,7 +130,7 @@ def random_crop(rgb: Rgb, person: Person, settings: CropSettings, rng: np.random
         width_px=affine.width_px * float(factor),
         rotation_degrees=float(turn) if turned else 0.0,
     )
-    crop = plain_crop(rgb, person, affine)
+    crop = plain_crop(rgb, person, affine, others)
     if rng.random() < settings.mirror_share:
         crop = mirrored_crop(crop)
     if settings.camera > 0:
@@ -112,22 +138,24 @@ def random_crop(rgb: Rgb, person: Person, settings: CropSettings, rng: np.random
     return crop
 
 
-def plain_crop(rgb: Rgb, person: Person, affine: CropAffine) -> Crop:
+def plain_crop(rgb: Rgb, person: Person, affine: CropAffine, others: Sequence[Person] = ()) -> Crop:
     """What lies in the affine; joints outside keep their place, black lies beyond the picture."""
     size = (affine.crop_width, affine.crop_height)
     pixels = cv2.warpAffine(rgb, affine.matrix(), size, flags=cv2.INTER_LINEAR)
-    joints = person.keypoints.copy()
-    joints[:, :2] = affine.to_crop(joints[:, :2])
+    joints = np.stack([each.keypoints for each in (person, *others)])
+    joints[..., :2] = affine.to_crop(joints[..., :2].reshape(-1, 2)).reshape(-1, 17, 2)
     zoom = affine.crop_width / affine.width_px
     area = float(person.box[2] * person.box[3]) * zoom * zoom
-    return Crop(np.asarray(pixels, np.uint8), joints, area)
+    return Crop(np.asarray(pixels, np.uint8), joints[0], area, joints[1:])
 
 
 def mirrored_crop(crop: Crop) -> Crop:
     """The mirror image; left joints become right ones."""
-    joints = crop.joints[COCO_17.flip_order()].copy()
-    joints[:, 0] = crop.pixels.shape[1] - 1 - joints[:, 0]
-    return replace(crop, pixels=np.ascontiguousarray(crop.pixels[:, ::-1]), joints=joints)
+    order = COCO_17.flip_order()
+    people = np.concatenate((crop.joints[None], crop.others))[:, order]
+    people[..., 0] = crop.pixels.shape[1] - 1 - people[..., 0]
+    pixels = np.ascontiguousarray(crop.pixels[:, ::-1])
+    return replace(crop, pixels=pixels, joints=people[0], others=people[1:])
 
 
 def _half_body(

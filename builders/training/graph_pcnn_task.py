@@ -24,6 +24,8 @@ class GraphPcnnSettings(TopDownSettings):
 
     hidden: int | None = Field(gt=0, default=None)
     """Width of the refinement's head; that of the features by default."""
+    points: int | None = Field(ge=3, default=None)
+    """Guided points per joint and crop; the paper's by default, a sixteenth of the cells."""
 
 
 class GraphPcnnTask(HeatmapTask):
@@ -32,6 +34,7 @@ class GraphPcnnTask(HeatmapTask):
     def __init__(self, settings: GraphPcnnSettings, folders: Folders) -> None:
         super().__init__(settings, folders)
         self._hidden, self._sigma = settings.hidden, settings.sigma_cells()
+        self._points = settings.points
 
     def build(self) -> GraphPcnn:
         """The copied last stage starts from the trunk's start weights."""
@@ -52,7 +55,7 @@ class GraphPcnnTask(HeatmapTask):
         heat = heat.float()
         weighted = heatmap_loss(heat, batch["heat"], batch["weight"])
         truth = Truth(batch["xy"], batch["weight"], self._sigma)
-        points = guided_points(heat, truth, random)
+        points = guided_points(heat, truth, random, self._points)
         with torch.autocast(heat.device.type, enabled=False):
             refined = own.refine(features.float(), points)
         parts = {

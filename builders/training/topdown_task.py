@@ -152,11 +152,15 @@ class CropExamples:
     """
 
     def __init__(self, crops: Crops, sigma: float) -> None:
-        self._crops, self._sigma = crops, sigma
+        self.crops, self._sigma = crops, sigma
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """One example."""
-        return crop_example(self._crops.draw(rng), self._sigma)
+        return self.of(self.crops.draw(rng), rng)
+
+    def of(self, crop: Crop, _: np.random.Generator) -> dict[str, Tensor]:
+        """The example of a crop; nothing else is random."""
+        return crop_example(crop, self._sigma)
 
 
 def crop_example(crop: Crop, sigma: float) -> dict[str, Tensor]:
