@@ -66,7 +66,14 @@ OWNERS = {
         "stream/delivery/redis_target.py",
     ),
     "pyarrow": ("stream/sinks/parquet_sink.py",),
-    "prometheus_client": ("stream/metrics.py", "stream/metrics_server.py"),
+    "prometheus_client": (
+        "stream/api/recent_histograms.py",
+        "stream/api/system_view.py",
+        "stream/metrics.py",
+        "stream/daemon_metrics.py",
+        "stream/job_metrics.py",
+        "stream/metrics_server.py",
+    ),
     "typer": (*COMMAND_LINE, "builders/*.py"),
     "multiprocessing": ("stream/worker.py",),
     "threading": (
@@ -82,9 +89,13 @@ OWNERS = {
         "stream/jobs/job_progress.py",
     ),
     "concurrent": ("stream/worker.py",),
-    "asyncio": tuple(
-        f"stream/camera/{name}.py" for name in ("carrier", "player", "connection", "server")
+    "asyncio": (
+        *(f"stream/camera/{name}.py" for name in ("carrier", "player", "connection", "server")),
+        "stream/api/*.py",
     ),
+    "fastapi": ("stream/api/*.py",),
+    "starlette": ("stream/api/*.py",),
+    "uvicorn": ("stream/api/server.py",),
 }
 """Package -> the only files that may import it. `metrics_server.py` is the one named exception to
 "only worker.py starts threads": a scrape must be answered while the pipeline is busy. `channel.py`

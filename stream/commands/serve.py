@@ -3,9 +3,10 @@
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from stream.clock import SystemClock
 from stream.commands.check_site import wrong_with_model
@@ -18,6 +19,9 @@ from stream.logs import configure_logs
 from stream.pipeline import StopRequest
 from stream.redaction import redacted
 from stream.site_file.site_model import EngineSettings
+
+if TYPE_CHECKING:
+    from stream.api.server import ApiServer
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +40,16 @@ def serve_command(file: Path, *, verbose: bool) -> int:
     # Signals first: a SIGHUP to a daemon that just starts must not end it.
     with stop_on_signals(stop, NOTICE), _reload_requests() as reload:
         daemon = Daemon(file, engine_process, SystemClock(), wrong_with_model)
+        with closing(daemon), _api_of(daemon) as api:
 
-        def each_turn() -> None:
-            if reload.requested:
-                reload.requested = False
-                reload_site(daemon)
+            def each_turn() -> None:
+                api.start()
+                if reload.requested:
+                    reload.requested = False
+                    reload_site(daemon)
 
-        _say_what_is_served(daemon)
-        daemon.run(stop, each_turn)
+            _say_what_is_served(daemon, api)
+            daemon.run(stop, each_turn)
     log.info("stopped")
     return DONE
 
@@ -61,6 +67,27 @@ def reload_site(daemon: Daemon) -> None:
         log.error("reload_refused", extra={"cause": redacted(str(error))})  # noqa: TRY400 - a fault of the user's, not of ours
 
 
+class _NoApi:
+    """Of a site that wants none."""
+
+    address = ""
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+
+@contextmanager
+def _api_of(daemon: Daemon) -> "Iterator[ApiServer | _NoApi]":
+    """The API that the site wants; it answers from its `start` to the end of the block."""
+    if daemon.site.api is None:
+        yield _NoApi()
+        return
+    from stream.api.server import ApiServer  # noqa: PLC0415 - takes a while to import
+
+    with closing(ApiServer(daemon, daemon.site.api)) as api:
+        yield api
+
+
 @contextmanager
 def _reload_requests() -> Iterator[StopRequest]:
     """Set by SIGHUP."""
@@ -76,7 +103,7 @@ def _reload_requests() -> Iterator[StopRequest]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _say_what_is_served(daemon: Daemon) -> None:
+def _say_what_is_served(daemon: Daemon, api: "ApiServer | _NoApi") -> None:
     site = daemon.site
     fields: dict[str, object] = {
         "streams": len(site.streams),
@@ -84,4 +111,6 @@ def _say_what_is_served(daemon: Daemon) -> None:
     }
     if daemon.metrics_port is not None:
         fields["metrics_port"] = daemon.metrics_port
+    if api.address:
+        fields["page"] = api.address
     log.info("serving", extra=fields)

@@ -26,6 +26,7 @@ from stream.site_file.site_model import (
     SinkSettings,
     Site,
     StreamSettings,
+    StreamWish,
     within,
 )
 
@@ -42,7 +43,7 @@ def stream_plans(site: Site, folder: Path) -> list[StreamPlan]:
     return [stream_plan(stream, _address(stream, folder), site.limits) for stream in site.streams]
 
 
-def stream_plan(stream: StreamSettings, address: VideoAddress, limits: LimitSettings) -> StreamPlan:
+def stream_plan(stream: StreamWish, address: VideoAddress, limits: LimitSettings) -> StreamPlan:
     """What to read, from an address that holds its login."""
     return StreamPlan(
         name=stream.name,

@@ -1,6 +1,7 @@
 """Draws people onto a frame: the only place that draws."""
 
 import colorsys
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -35,12 +36,17 @@ def annotated(result: FrameResult) -> Rgb:
     if result.outcome is not Outcome.INFERRED:
         _draw_note(rgb, result.outcome.value)
         return rgb
-    for tracked in result.poses:
+    draw_people(rgb, result.poses)
+    return rgb
+
+
+def draw_people(rgb: Rgb, people: Sequence[TrackedPose]) -> None:
+    """Draws people into an (H, W, 3) RGB picture; keypoints are in pixels of that picture."""
+    for tracked in people:
         _draw_skeleton(rgb, tracked.pose)
     # Labels last: no limb of a neighbour may cover them.
-    for tracked in result.poses:
+    for tracked in people:
         _draw_label(rgb, tracked)
-    return rgb
 
 
 def side_colour(*joints: int) -> Colour:

@@ -15,7 +15,7 @@ Details = Mapping[str, Any]
 """One of pydantic's errors."""
 
 
-def in_words(model: type[BaseModel], details: Details, path: tuple[Step, ...]) -> str:
+def fault_in_words(model: type[BaseModel], details: Details, path: tuple[Step, ...]) -> str:
     """What was got, what is expected and the nearest known name; shows no secret.
 
     Args:

@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from stream.errors import ConfigError
-from stream.site_file.fault_words import Details, in_words
+from stream.site_file.fault_words import Details, fault_in_words
 from stream.site_file.secret import SecretReference
-from stream.site_file.site_model import Site
+from stream.site_file.site_model import LOOPBACKS, Site
 from stream.site_file.yaml_tree import Step, YamlTree, read_yaml
 
 ModelCheck = Callable[[str], str | None]
@@ -126,7 +126,7 @@ def _is_a_consequence(details: Details) -> bool:
 
 def _fault(details: Details, tree: YamlTree) -> SiteFault:
     path = _real_path(details["loc"], tree.data)
-    return SiteFault(tree.line_of(path), path_text(path), in_words(Site, details, path))
+    return SiteFault(tree.line_of(path), path_text(path), fault_in_words(Site, details, path))
 
 
 def _real_path(place: Sequence[Step], data: object) -> tuple[Step, ...]:
@@ -191,5 +191,14 @@ def _cross_faults(site: Site, tree: YamlTree) -> Iterator[SiteFault]:
         if sink.kind == "redis" and sink.login is not None and "@" in sink.url:
             text = "a login is for an address without one; leave one of both out"
             yield fault(text, "sinks", place, "login")
-    if site.metrics and site.api and site.metrics.port == site.api.port != 0:
-        yield fault(f"port {site.api.port} is that of metrics, too; take another", "api", "port")
+    for text, *path in _port_faults(site):
+        yield fault(text, *path)
+
+
+def _port_faults(site: Site) -> Iterator[tuple[str, str, str]]:
+    api = site.api
+    if api and api.token is None and api.bind not in LOOPBACKS:
+        text = f"missing; whoever can reach {api.bind} could command the daemon; name a secret"
+        yield text, "api", "token"
+    if site.metrics and api and site.metrics.port == api.port != 0:
+        yield f"port {api.port} is that of metrics, too; take another", "api", "port"

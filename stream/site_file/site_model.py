@@ -14,6 +14,8 @@ from stream.site_file.patience import Profile
 from stream.site_file.secret import SecretReference
 
 LOOPBACK = "127.0.0.1"
+LOOPBACKS = ("127.0.0.1", "::1", "localhost")
+"""Where nobody but this machine can ask."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 MIB = 1 << 20
 
@@ -38,16 +40,14 @@ class LoginSettings(_Part):
     """Where the password is; never the password itself."""
 
 
-class StreamSettings(_Part):
-    """One stream."""
+class StreamWish(_Part):
+    """One stream, but for its login."""
 
     name: Name
     """What its results, metrics and events are called by."""
     url: Annotated[str, Field(min_length=1, max_length=4096)]
     """rtsp://, rtsps://, http://, https://, a video file (played round and round), or a webcam
     (/dev/video0). A relative path begins at the folder of the site file."""
-    login: LoginSettings | None = None
-    """Login of the camera, if it wants one."""
     transport: Annotated[Transport, Field(strict=False)] = Transport.AUTO
     """How RTSP packets come; auto takes TCP where the camera has it."""
     profile: Annotated[Profile, Field(strict=False)] = Profile.WIRED
@@ -67,6 +67,13 @@ class StreamSettings(_Part):
         if "://" in url:
             parse_source_url(url)
         return url
+
+
+class StreamSettings(StreamWish):
+    """One stream."""
+
+    login: LoginSettings | None = None
+    """Login of the camera, if it wants one."""
 
 
 class JsonlSinkSettings(_Part):
@@ -163,7 +170,8 @@ class ApiSettings(_Part):
     port: Port = 8080
     """0 takes any that is free."""
     token: SecretReference | None = None
-    """Where the bearer token is that requests must carry."""
+    """Where the bearer token is that requests must carry; there must be one where others than this
+    machine can ask."""
 
 
 class Site(_Part):
