@@ -10,9 +10,8 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from stream.daemon_metrics import PREFIX, DaemonMetrics
 from stream.frame import Outcome
-
-PREFIX = "posestream"
 
 AGE_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
 STAGE_BUCKETS_SECONDS = (
@@ -58,7 +57,8 @@ class Metrics:
         self._declare_streams(registry)
         self._declare_stages(registry)
         self._declare_surroundings(registry)
-        self._declare_daemon(registry)
+        self.daemon = DaemonMetrics(registry)
+        """Those that only a daemon feeds."""
         Info(f"{PREFIX}_build", "Version of posestream.", registry=registry).info(
             {"version": version}
         )
@@ -75,52 +75,14 @@ class Metrics:
         for outcome in Outcome:
             with suppress(KeyError):
                 self._frames.remove(stream, outcome.value)
-        for family in (*self._stream_counters, self._last_frame):
+        for family in (*self._stream_counters, self._last_frame, self._newest_age):
             with suppress(KeyError):
                 family.remove(stream)
-
-    def open_connection(self, stream: str, states: Sequence[str], causes: Sequence[str]) -> None:
-        """Starts the series that only streams of a daemon have; `close_connection` ends them."""
-        for state in states:
-            self._stream_state.labels(stream, state).set(0)
-        for cause in causes:
-            self._reconnects.labels(stream, cause)
-
-    def close_connection(self, stream: str, states: Sequence[str], causes: Sequence[str]) -> None:
-        """Removes what `open_connection` started; nothing happens if it is not there."""
-        for state in states:
-            with suppress(KeyError):
-                self._stream_state.remove(stream, state)
-        for cause in causes:
-            with suppress(KeyError):
-                self._reconnects.remove(stream, cause)
-
-    def state_changed(self, stream: str, before: str, now: str) -> None:
-        """A stream of a daemon is in another state."""
-        self._stream_state.labels(stream, before).set(0)
-        self._stream_state.labels(stream, now).set(1)
-
-    def connection_lost(self, stream: str, cause: str) -> None:
-        """A stream of a daemon will have to connect again."""
-        self._reconnects.labels(stream, cause).inc()
 
     def frames_passed(self, stream: str, outcome: Outcome, count: int) -> None:
         """So many frames were read and met their outcome in the decoder."""
         self._frames_read.labels(stream).inc(count)
         self._frames.labels(stream, outcome.value).inc(count)
-
-    def process_restarted(self, process: str, reason: str) -> None:
-        """A process (`decoder`, `engine`) ended or was ended, and is replaced when needed."""
-        self._restarts.labels(process, reason).inc()
-
-    def process_memory(self, process: str, used_bytes: int) -> None:
-        """Memory that a process does not share."""
-        self._process_memory.labels(process).set(used_bytes)
-
-    def forget_process(self, process: str) -> None:
-        """Removes the series of a process that is gone."""
-        with suppress(KeyError):
-            self._process_memory.remove(process)
 
     def frame_read(self, stream: str, capture_seconds: float) -> None:
         """A frame left the decoder at `capture_seconds` (Unix time)."""
@@ -136,6 +98,7 @@ class Metrics:
         self._frames.labels(stream, outcome.value).inc()
         if outcome is Outcome.INFERRED:
             self._result_age.observe(max(age_seconds, 0.0))
+            self._newest_age.labels(stream).set(max(age_seconds, 0.0))
 
     def packets_corrupt(self, stream: str, count: int) -> None:
         """So many more packets gave no frame."""
@@ -178,12 +141,6 @@ class Metrics:
         """So many more results met that end at a sink."""
         self._sink_messages.labels(sink, delivery.value).inc(count)
 
-    def sink_seen(self, sink: str, *, is_up: bool, lag_seconds: float, spool_bytes: int) -> None:
-        """How a sink of a daemon does."""
-        self._sink_up.labels(sink).set(is_up)
-        self._sink_lag.labels(sink).set(lag_seconds)
-        self._spool_bytes.labels(sink).set(spool_bytes)
-
     def engine_started(self, model: str, fields: Mapping[str, str]) -> None:
         """Which engine runs a model: engine, version, precision, threads, canvas."""
         self._engine.labels(model).info(dict(fields))
@@ -214,6 +171,12 @@ class Metrics:
         self._last_frame = Gauge(
             f"{PREFIX}_stream_last_frame_timestamp_seconds",
             "Unix time at which the newest frame left the decoder.",
+            ("stream",),
+            registry=registry,
+        )
+        self._newest_age = Gauge(
+            f"{PREFIX}_stream_result_age_seconds",
+            "Age of a stream's newest result, from the decoder to the sink.",
             ("stream",),
             registry=registry,
         )
@@ -287,46 +250,8 @@ class Metrics:
             ("model", "engine", "refused"),
             registry=registry,
         )
-        self._sink_up = Gauge(
-            f"{PREFIX}_sink_up", "1 if the sink took what came last.", ("sink",), registry=registry
-        )
-        self._sink_lag = Gauge(
-            f"{PREFIX}_sink_lag_seconds",
-            "Age of the oldest result that the sink has not confirmed.",
-            ("sink",),
-            registry=registry,
-        )
-        self._spool_bytes = Gauge(
-            f"{PREFIX}_spool_bytes", "Disk taken by waiting results.", ("sink",), registry=registry
-        )
         self._engine = Info(
             f"{PREFIX}_engine", "Engine that runs a model.", ("model",), registry=registry
-        )
-
-    def _declare_daemon(self, registry: CollectorRegistry) -> None:
-        self._stream_state = Gauge(
-            f"{PREFIX}_stream_state",
-            "1 for the state that a stream of the daemon is in.",
-            ("stream", "state"),
-            registry=registry,
-        )
-        self._reconnects = Counter(
-            f"{PREFIX}_stream_reconnects_total",
-            "Connections that were lost or not made, by cause.",
-            ("stream", "cause"),
-            registry=registry,
-        )
-        self._restarts = Counter(
-            f"{PREFIX}_process_restarts_total",
-            "Processes of the daemon that ended or were ended.",
-            ("process", "reason"),
-            registry=registry,
-        )
-        self._process_memory = Gauge(
-            f"{PREFIX}_process_memory_bytes",
-            "Memory of a process that it does not share with others.",
-            ("process",),
-            registry=registry,
         )
 
 

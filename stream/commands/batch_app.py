@@ -86,6 +86,17 @@ def work(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     paths: Annotated[
         list[str],
         typer.Argument(
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=65535,
+        help="Serve Prometheus metrics at this port.",
+        show_default=False,
+        metavar="PORT",
+    ),
+]
+
             help="Videos, folders with videos, or patterns ('day*/*.mp4').",
             metavar="PATH",
             show_default=False,
@@ -131,6 +142,7 @@ def work(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     Goes on where it stopped, whatever stopped it. A file that cannot be read does not stop the
     rest. [bold]posestream batch status OUT[/bold] tells how far it is, [bold]posestream batch retry
     OUT[/bold] tries again what failed. Exit code: 0 all done, 1 some failed or left, 2 wrong use.
+    metrics_port: MetricsPortOption = None,
     """
     from stream.commands.batch_command import batch_command
     from stream.commands.batch_settings import BatchSettings, Workforce
@@ -139,7 +151,9 @@ def work(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
         paths=tuple(paths),
         out=out,
         model=model,
-        workforce=Workforce(jobs, threads, batch, allow_uncertified, cache, json_progress, quiet),
+        workforce=Workforce(
+            jobs, threads, batch, allow_uncertified, cache, json_progress, quiet, metrics_port
+        ),
         engine=engine,
         precision=precision,
         format=format_,
@@ -179,5 +193,8 @@ def retry(  # noqa: PLR0913 - one parameter for each option: Typer reads the sig
     from stream.commands.batch_command import retry_command
     from stream.commands.batch_settings import Workforce
 
-    workforce = Workforce(jobs, threads, batch, allow_uncertified, cache, json_progress, quiet)
+    workforce = Workforce(
+        jobs, threads, batch, allow_uncertified, cache, json_progress, quiet, metrics_port
+    )
+    metrics_port: MetricsPortOption = None,
     raise typer.Exit(retry_command(out, workforce))

@@ -30,12 +30,15 @@ from stream.commands.open_parts import new_tracker, open_estimator, stream_name
 from stream.ingest.open_source import open_source
 from stream.ingest.source import Source
 from stream.jobs.inputs import find_inputs
+from stream.job_metrics import JobMetrics
 from stream.jobs.job import Job, JobParts
 from stream.jobs.manifest import Item, ItemState, JobManifest, JobSettings
 from stream.jobs.manifest_file import ManifestFile, read_manifest
 from stream.jobs.resume import existing, resumed, retried
 from stream.logs import configure_logs
 from stream.pipeline import Selection, StopRequest
+from stream.metrics import new_registry
+from stream.metrics_server import MetricsServer
 from stream.run_statistics import RunStatistics
 from stream.sinks.annotated_video_sink import AnnotatedVideoSink
 from stream.sinks.fan_out import FanOutSink
@@ -102,9 +105,10 @@ def _work(out: Path, prepare: Prepare, workforce: Workforce, teller: Teller) -> 
     configure_logs(logging.ERROR)
     clock, stop = SystemClock(), StopRequest()
     every = JSON_SECONDS if workforce.json_progress else REFRESH_SECONDS
-    report = Report(teller, clock, every)
     with ExitStack() as close_last:
         file = close_last.enter_context(closing(ManifestFile(out, prepare)))
+        metrics = _open_metrics(out, workforce, close_last)
+        report = Report(teller, clock, every, metrics)
         report.begin(file.manifest)
         close_last.callback(lambda: teller.end(file.manifest))
         if file.manifest.in_state(ItemState.PENDING):
@@ -115,6 +119,15 @@ def _work(out: Path, prepare: Prepare, workforce: Workforce, teller: Teller) -> 
 
 
 def _parts(
+def _open_metrics(out: Path, workforce: Workforce, close_last: ExitStack) -> JobMetrics | None:
+    if workforce.metrics_port is None:
+        return None
+    registry = new_registry()
+    metrics = JobMetrics(registry, out.resolve().name)
+    close_last.callback(MetricsServer(registry, workforce.metrics_port).close)
+    return metrics
+
+
     out: Path, job: JobSettings, workforce: Workforce, stop: StopRequest, close_last: ExitStack
 ) -> JobParts:
     clock = SystemClock()

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from stream.clock import Clock
 from stream.ingest.source import Source
+from stream.job_metrics import JobMetrics
 from stream.jobs.job_progress import JobProgress, ProgressNow
 from stream.jobs.manifest import Item, ItemState, JobManifest
 
@@ -51,8 +52,11 @@ class Teller(Protocol):
 class Report:
     """Implements `stream.jobs.job.JobObserver`: keeps the numbers and lets a teller say them."""
 
-    def __init__(self, teller: Teller, clock: Clock, every_seconds: float) -> None:
+    def __init__(
+        self, teller: Teller, clock: Clock, every_seconds: float, metrics: JobMetrics | None = None
+    ) -> None:
         self._teller, self._clock, self._every_seconds = teller, clock, every_seconds
+        self._metrics = metrics
         self._due_seconds = 0.0
         self._progress = JobProgress(0, 0, 0, 0, 0.0)
 
@@ -88,7 +92,10 @@ class Report:
         now = self._clock.monotonic()
         if now >= self._due_seconds:
             self._due_seconds = now + self._every_seconds
-            self._teller.progress(self._progress.now(now))
+            progress = self._progress.now(now)
+            self._teller.progress(progress)
+            if self._metrics:
+                self._metrics.progressed(progress)
 
 
 class JsonTeller:

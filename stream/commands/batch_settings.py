@@ -23,6 +23,8 @@ class Workforce:
     cache: Path | None = None
     json_progress: bool = False
     quiet: bool = False
+    metrics_port: int | None = None
+    """Where Prometheus may ask while the job runs."""
 
     @property
     def workers(self) -> int:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engines.zoo_models import find_model
 from stream.clock import Clock, SystemClock
-from stream.commands.open_parts import engine_fields, open_estimator
+from stream.commands.open_parts import EngineNews, engine_fields, open_estimator
 from stream.commands.run_settings import RunSettings
 from stream.fleet.child import OrphanError, begin, end_at_once
 from stream.fleet.engine_process import EngineServer, ModelOpener, Observe, OpenedModel
@@ -53,8 +53,14 @@ def model_opener(wish: EngineSettings, clock: Clock) -> ModelOpener:
             threads=wish.threads,
             batch=wish.batch,
         )
-        estimator = open_estimator(settings, find_model(name), _StageObserver(observe), clock)
-        return OpenedModel(estimator, engine_fields(estimator.prepare(*FIRST_SIZE)))
+        news = EngineNews()
+        estimator = open_estimator(settings, find_model(name), _StageObserver(observe), clock, news)
+        return OpenedModel(
+            estimator,
+            engine_fields(estimator.prepare(*FIRST_SIZE)),
+            news.parity_error_px,
+            tuple((step.engine, step.refused.value) for step in news.steps_down),
+        )
 
     return open_model
 

@@ -1,10 +1,12 @@
 """Opens the parts of a run as the user asked for them."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from engines.artefact import Artefact, Manifest
+from engines.certification.certificate import Certificate
 from engines.certification.shelf import CertificateShelf
 from engines.certification.trusted_engine import EngineTrust, StepDown, Wish
 from engines.engine import Engine, EngineSpec, Precision
@@ -51,27 +53,51 @@ def _as_text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+@dataclass(slots=True)
+class EngineNews:
+    """What is to be told of the engines that an estimator opened."""
+
+    metrics: Metrics | None = None
+    """Where steps down are counted at once."""
+    steps_down: list[StepDown] = field(default_factory=list)
+    certificate: Certificate | None = None
+    """Of the newest engine."""
+
+    @property
+    def parity_error_px(self) -> float | None:
+        """Mean distance from the reference; None if the certificate has nobody to tell of."""
+        found = self.certificate.agreement if self.certificate else {}
+        return found["mean_px"] if found.get("people") else None
+
+    def stepped_down(self, step: StepDown) -> None:
+        """An engine was refused."""
+        self.steps_down.append(step)
+        if self.metrics:
+            self.metrics.engine_stepped_down(step.model, step.engine, step.refused)
+
+
 def open_estimator(
     settings: RunSettings,
     artefact: Artefact,
     observer: Observer,
     clock: Clock,
-    metrics: Metrics | None = None,
+    news: EngineNews | None = None,
 ) -> OnePassEstimator:
     """The estimator; its engine opens with `prepare` or the first frame, if it can be trusted.
 
-    With `metrics` each step down to another precision is counted.
+    What there is to tell of its engines goes into `news`.
     """
+    news = news or EngineNews()
     store = EngineStore(settings.cache or default_store_root())
     trust = EngineTrust(
         clock,
         CertificateShelf(store.root),
         allow_uncertified=settings.allow_uncertified,
-        on_step_down=lambda step: _count_step_down(step, metrics),
+        on_step_down=news.stepped_down,
     )
 
     def make_engine(canvas: tuple[int, int]) -> Engine:
-        return trust.open(
+        engine = trust.open(
             Wish(
                 artefact,
                 canvas,
@@ -81,15 +107,12 @@ def open_estimator(
                 options=EngineOptions(store=store),
             )
         )
+        news.certificate = trust.certificate(engine, artefact)
+        return engine
 
     return OnePassEstimator(
         artefact, make_engine, clock=clock, batch_size=settings.batch, observe=observer.stage
     )
-
-
-def _count_step_down(step: StepDown, metrics: Metrics | None) -> None:
-    if metrics:
-        metrics.engine_stepped_down(step.model, step.engine, step.refused)
 
 
 def open_sinks(settings: RunSettings, metrics: Metrics | None, *, live: bool, clock: Clock) -> Sink:

@@ -19,6 +19,7 @@ from stream.clock import Clock, SystemClock
 from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import (
     engine_fields,
+    EngineNews,
     new_tracker,
     open_estimator,
     open_metrics,
@@ -81,9 +82,8 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
         about = source.description
         metrics = open_metrics(settings, about.stream, clock, close_last)
         observer = ObserverGroup([desk.statistics, desk.progress, *([metrics] if metrics else [])])
-        estimator = open_estimator(
-            settings, artefact, observer, clock, metrics.metrics if metrics else None
-        )
+        news = EngineNews(metrics.metrics if metrics else None)
+        estimator = open_estimator(settings, artefact, observer, clock, news)
         close_last.callback(estimator.close)
         spec = estimator.prepare(about.width, about.height)
         desk.say(f"{_source_in_words(about)}; {_engine_in_words(spec)}")

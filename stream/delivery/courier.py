@@ -33,6 +33,8 @@ class SinkState:
     counts: LaneCounts
     """Of all streams, ended ones too."""
     spool_bytes: int
+    failures: int
+    """Attempts to deliver that failed, of all streams."""
     lag_seconds: float
     """Age of the oldest result under way; 0 if there is none."""
 
@@ -83,6 +85,7 @@ class Courier:
         self._queue_size, self._tell = queue_size, tell
         self._pace = RetryPace()
         self._cause = ""
+        self._failures = 0
         self._changed = Condition()
         self._has_news = False
         self._told_seconds = float("-inf")
@@ -126,7 +129,9 @@ class Courier:
         oldest = min((ms for ms in since if ms is not None), default=None)
         lag = 0.0 if oldest is None else max(self._clock.wall() - oldest / 1000, 0.0)
         size = sum(lane.size_bytes for lane in lanes)
-        return SinkState(self.name, self._pace.is_failing, self._cause, counts, size, lag)
+        return SinkState(
+            self.name, self._pace.is_failing, self._cause, counts, size, self._failures, lag
+        )
 
     def counts(self) -> dict[str, LaneCounts]:
         """What became of the results of each stream that has not ended."""
@@ -189,6 +194,7 @@ class Courier:
             fields = {"sink": self.name, "stream": berth.lane.stream, "cause": str(error)}
             log.warning("sink_away" if is_away else "sink_refuses_stream", extra=fields)
         self._cause = str(error)
+        self._failures += 1
         pace.failed(self._clock.monotonic())
         berth.lane.store()
 

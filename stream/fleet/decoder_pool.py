@@ -18,6 +18,7 @@ from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+END_REASONS = ("died", "hang", "memory", "nonsense")
 DEATHS_BEFORE_ALONE = 2
 IDLE_SECONDS = 2.0
 """A process without a stream stays for so long: another may come, and the last words are read."""
@@ -66,6 +67,7 @@ class DecoderPool:
         on_segment_over: Callable[[SharedSegment], None],
     ) -> None:
         self._plan, self._metrics = plan, metrics
+        metrics.daemon.open_process("decoder", END_REASONS)
         self._on_lost, self._on_segment_over = on_lost, on_segment_over
         self._workers: list[DecoderWorker] = []
         self._places: dict[str, DecoderWorker] = {}
@@ -162,7 +164,7 @@ class DecoderPool:
         worker.process.kill()
         fields = {"worker": worker.process.name, "reason": reason}
         log.warning("process_restarted", extra={**fields, "how": worker.process.end_in_words()})
-        self._metrics.process_restarted("decoder", reason)
+        self._metrics.daemon.process_restarted("decoder", reason)
         self.restarts += 1
         self._remove(worker)
         for stream in sorted(worker.streams):
@@ -225,7 +227,7 @@ class DecoderPool:
 
     def _remove(self, worker: DecoderWorker) -> None:
         self._workers.remove(worker)
-        self._metrics.forget_process(worker.process.name)
+        self._metrics.daemon.forget_process(worker.process.name)
         for segment in worker.segments.values():
             self._retire(segment)
         worker.segments.clear()

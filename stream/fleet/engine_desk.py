@@ -8,10 +8,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from pathlib import PurePath
 
+from stream.daemon_metrics import DropReason
 from stream.delivery.retry_pace import RetryPace
 from stream.errors import PoseError
-from stream.fleet.frame_schedule import FrameSchedule
+from stream.fleet.frame_schedule import FrameSchedule, WaitingFrame
 from stream.fleet.link import Parcel
 from stream.fleet.messages import (
     BatchFailed,
@@ -24,6 +26,7 @@ from stream.fleet.messages import (
     UnmapSegment,
 )
 from stream.fleet.people_table import from_table
+from stream.fleet.segment import picture_bytes
 from stream.fleet.shared_segment import SharedSegment
 from stream.fleet.supervised_process import ProcessPlan, SupervisedProcess
 from stream.fleet.ticket import Ticket
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 OPENING_SECONDS = 900.0
 """Building an engine for a GPU takes minutes."""
 REFUSED_RETRY_SECONDS = 30.0
+END_REASONS = ("died", "hang", "memory")
 BATCHES_AHEAD = 1
 """A second batch would wait in the engine instead of being overtaken by newer frames."""
 
@@ -75,6 +79,7 @@ class EngineDesk:
         self._plan, self._metrics, self._on_change = plan, metrics, on_change
         self.process: SupervisedProcess | None = None
         self.restarts = 0
+        metrics.daemon.open_process("engine", END_REASONS)
         self._pace = RetryPace()
         self._models: dict[str, _Model] = {}
         """By name; kept for the life of the daemon, there are only a few."""
@@ -106,6 +111,12 @@ class EngineDesk:
         """Frames that wait for their turn."""
         return len(self._tickets)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory of their pictures."""
+        shapes = (ticket.ready for ticket in self._tickets.values())
+        return sum(picture_bytes(ready.width, ready.height) for ready in shapes)
+
     def want(self, name: str) -> None:
         """A model is to be ready."""
         if name not in self._models:
@@ -120,8 +131,7 @@ class EngineDesk:
         self._tickets[ticket.key] = ticket
         overtaken = self._models[model].schedule.offer(ticket.waiting)
         if overtaken is not None:
-            frame = overtaken.frame
-            self._leave((frame.stream, frame.epoch, frame.index), Outcome.DROPPED)
+            self._drop(overtaken, DropReason.OVERTAKEN)
 
     def withdraw(self, stream: str) -> None:
         """The stream is not read any more: its frame that waits is skipped."""
@@ -149,8 +159,7 @@ class EngineDesk:
         self._retry_refused(now_seconds)
         for model in self._models.values():
             for waiting in model.schedule.drop_stale(now_seconds):
-                frame = waiting.frame
-                self._leave((frame.stream, frame.epoch, frame.index), Outcome.DROPPED)
+                self._drop(waiting, DropReason.STALE)
         self.feed(now_seconds)
 
     def feed(self, now_seconds: float) -> None:
@@ -192,7 +201,7 @@ class EngineDesk:
         process.kill()
         fields = {"worker": process.name, "reason": reason, "how": process.end_in_words()}
         log.warning("process_restarted", extra=fields)
-        self._metrics.process_restarted("engine", reason)
+        self._metrics.daemon.process_restarted("engine", reason)
         self.restarts += 1
         self.process = None
         self._pace.failed(now_seconds)
@@ -292,7 +301,12 @@ class EngineDesk:
         model = self._models[ready.model]
         model.is_ready, model.words, model.refused_until_seconds = True, "", None
         log.info("model_ready", extra={"model": ready.model, **ready.fields})
-        self._metrics.engine_started(ready.model, ready.fields)
+        # A model may be a folder: where that lies is nobody's business.
+        label = PurePath(ready.model).name
+        self._metrics.engine_started(label, ready.fields)
+        self._metrics.daemon.engine_opened(label, ready.open_seconds, ready.parity_error_px)
+        for engine, refused in ready.steps_down:
+            self._metrics.engine_stepped_down(label, engine, refused)
         self._on_change()
 
     def _model_refused(self, refused: ModelRefused, now_seconds: float) -> None:
@@ -301,6 +315,11 @@ class EngineDesk:
         model.refused_until_seconds = now_seconds + REFUSED_RETRY_SECONDS
         log.error("model_refused", extra={"model": refused.model, "cause": refused.words})
         self._on_change()
+
+    def _drop(self, waiting: WaitingFrame, reason: DropReason) -> None:
+        frame = waiting.frame
+        self._metrics.daemon.frames_dropped(frame.stream, reason)
+        self._leave((frame.stream, frame.epoch, frame.index), Outcome.DROPPED)
 
     def _leave(self, key: tuple[str, int, int], outcome: Outcome) -> None:
         self._tickets.pop(key).settle(outcome, ())

@@ -41,6 +41,10 @@ class OpenedModel:
 
     estimator: Estimator
     fields: dict[str, str] = field(default_factory=dict)
+    parity_error_px: float | None = None
+    """Mean distance from the reference, in its certificate."""
+    steps_down: tuple[tuple[str, str], ...] = ()
+    """Engine and precision of what was refused before."""
 
 
 Observe = Callable[[str, float], None]
@@ -116,13 +120,22 @@ class EngineServer:
             self._is_over = True
 
     def _open(self, name: str) -> None:
+        begun = self._clock.monotonic()
         try:
             if name not in self._models:
                 self._models[name] = self._open_model(name, self._observe)
         except PoseStreamError as error:
             self._outbox.put(ModelRefused(model=name, words=str(error)))
             return
-        self._outbox.put(ModelReady(model=name, fields=self._models[name].fields))
+        model = self._models[name]
+        ready = ModelReady(
+            model=name,
+            fields=model.fields,
+            open_seconds=self._clock.monotonic() - begun,
+            parity_error_px=model.parity_error_px,
+            steps_down=model.steps_down,
+        )
+        self._outbox.put(ready)
 
     def _infer(self, order: InferFrames) -> None:
         self._stages.clear()

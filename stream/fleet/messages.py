@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from stream.errors import LossCause
+from stream.ingest.frame_timeline import TimeJump
 
 
 class _Message(BaseModel):
@@ -99,6 +100,7 @@ class PassedFrames(_Message):
     corrupt: Annotated[int, Field(ge=0)] = 0
     dropped: Annotated[int, Field(ge=0)] = 0
     corrupt_packets: Annotated[int, Field(ge=0)] = 0
+    time_jumps: tuple[TimeJump, ...] = ()
 
 
 class FrameReady(_Message):
@@ -153,6 +155,12 @@ class ModelReady(_Message):
     kind: Literal["ready"] = "ready"
     model: str
     fields: dict[str, str]
+    open_seconds: float
+    """Until it was ready; 0 if it was ready before."""
+    parity_error_px: float | None = None
+    """Of its certificate; None if that says nothing."""
+    steps_down: tuple[tuple[str, str], ...] = ()
+    """Engine and precision of what was refused before."""
 
 
 class ModelRefused(_Message):

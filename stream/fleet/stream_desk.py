@@ -11,6 +11,7 @@ from functools import partial
 from zlib import crc32
 
 from stream.clock import Clock
+from stream.daemon_metrics import DropReason
 from stream.errors import LossCause, PoseError
 from stream.fleet.engine_process import shared_frame
 from stream.fleet.frame_schedule import WaitingFrame
@@ -20,6 +21,7 @@ from stream.fleet.stream_machine import NextStep, StreamMachine, StreamState, St
 from stream.fleet.stream_plan import StreamPlan
 from stream.fleet.ticket import Ticket
 from stream.frame import Frame, FrameResult, Outcome
+from stream.ingest.frame_timeline import TimeJump
 from stream.ledger import FrameLedger
 from stream.metrics import Stage
 from stream.metrics_observer import MetricsObserver
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 STATES = tuple(state.value for state in StreamState)
 CAUSES = tuple(cause.value for cause in LossCause)
+JUMPS = tuple(jump.value for jump in TimeJump)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,8 @@ class StreamDesk:
         """Keeps the slot of the snapshot's picture."""
         self._tracker: FrameTracker | None = None
         self._tracker_epoch = -1
-        metrics = observer.metrics
-        metrics.open_connection(plan.name, STATES, CAUSES)
+        metrics = observer.metrics.daemon
+        metrics.open_connection(plan.name, STATES, CAUSES, JUMPS)
         metrics.state_changed(plan.name, self._told.value, self._told.value)
 
     @property
@@ -141,6 +144,10 @@ class StreamDesk:
         for outcome, count in counts.items():
             self.ledger.pass_frames(outcome, count)
             self._observer.metrics.frames_passed(self.plan.name, outcome, count)
+        daemon = self._observer.metrics.daemon
+        daemon.frames_dropped(self.plan.name, DropReason.NO_ROOM, passed.dropped)
+        for jump in passed.time_jumps:
+            daemon.time_jumped(self.plan.name, jump.value)
         if passed.corrupt_packets:
             self._observer.packets_corrupt(passed.corrupt_packets)
         if passed.skipped or passed.dropped:
@@ -176,7 +183,7 @@ class StreamDesk:
         self._publish_settled()
         self._show(None)
         self._sink.close()
-        self._observer.metrics.close_connection(self.plan.name, STATES, CAUSES)
+        self._observer.metrics.daemon.close_connection(self.plan.name, STATES, CAUSES, JUMPS)
         self._observer.close()
 
     @property
@@ -192,13 +199,13 @@ class StreamDesk:
     def _count_loss(self, cause: LossCause, words: str) -> None:
         self.last_loss = words
         self.reconnects += 1
-        self._observer.metrics.connection_lost(self.plan.name, cause.value)
+        self._observer.metrics.daemon.connection_lost(self.plan.name, cause.value)
 
     def _after(self, action: NextStep | None) -> NextStep | None:
         """Tells a change of state."""
         status = self._machine.status
         if status.state is not self._told:
-            self._observer.metrics.state_changed(
+            self._observer.metrics.daemon.state_changed(
                 self.plan.name, self._told.value, status.state.value
             )
             self._told = status.state

@@ -28,6 +28,7 @@ from stream.fleet.outbox import Outbox
 from stream.fleet.segment import Segment, picture_bytes
 from stream.fleet.tls_check import speaks_tls
 from stream.frame import Frame
+from stream.ingest.frame_timeline import TimeJump
 from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
 from stream.ingest.video_address import VideoAddress
@@ -50,6 +51,7 @@ class _Passed:
     corrupt: int = 0
     dropped: int = 0
     corrupt_packets: int = 0
+    time_jumps: tuple[TimeJump, ...] = ()
     told_seconds: float = field(default=0.0)
 
     def message(self, order: StreamOrder) -> PassedFrames:
@@ -60,11 +62,13 @@ class _Passed:
             corrupt=self.corrupt,
             dropped=self.dropped,
             corrupt_packets=self.corrupt_packets,
+            time_jumps=self.time_jumps,
         )
 
     @property
     def is_empty(self) -> bool:
-        return not (self.skipped or self.corrupt or self.dropped or self.corrupt_packets)
+        frames = self.skipped or self.corrupt or self.dropped
+        return not (frames or self.corrupt_packets or self.time_jumps)
 
 
 class StreamReader:
@@ -130,11 +134,11 @@ class StreamReader:
                 if self.is_closed:
                     break
                 epoch = first_epoch + frame.epoch
-                self._count_packets(source)
+                self._count_faults(source)
                 self._take(frame, epoch)
         return epoch
 
-    def _open(self) -> Source:
+    def _open(self) -> PyavSource:
         order = self.order
         address = VideoAddress(
             order.address,
@@ -225,7 +229,8 @@ class StreamReader:
         self._free = deque(range(SLOTS))
         return segment
 
-    def _count_packets(self, source: Source) -> None:
+    def _count_faults(self, source: PyavSource) -> None:
+        self._passed.time_jumps += source.take_time_jumps()
         self._passed.corrupt_packets += source.corrupt_packets - self._known_corrupt_packets
         self._known_corrupt_packets = source.corrupt_packets
 

@@ -1,12 +1,10 @@
-"""A process of the daemon, seen from the supervisor: its line, its signs, its memory, its end."""
+"""A process of the daemon, seen from the supervisor: its line, its signs, its end."""
 
 import logging
-import re
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from subprocess import TimeoutExpired
 
 from stream.fleet.link import LinkError, Parcel, new_line
@@ -15,7 +13,6 @@ from stream.worker import start_process
 
 log = logging.getLogger(__name__)
 
-_OWN_MEMORY = re.compile(rb"RssAnon:\s+(\d+) kB")
 REAP_SECONDS = 1.0
 """After SIGKILL a process is gone at once, but for one that waits for a device."""
 
@@ -66,15 +63,6 @@ class SupervisedProcess:
         if parcels:
             self.last_sign_seconds = now_seconds
         return parcels
-
-    def own_memory_bytes(self) -> int:
-        """Memory that it does not share; 0 if it is gone."""
-        try:
-            status = Path(f"/proc/{self.pid}/status").read_bytes()
-        except OSError:
-            return 0
-        found = _OWN_MEMORY.search(status)
-        return int(found[1]) * 1024 if found else 0
 
     def ask_to_stop(self) -> None:
         """It should end by itself soon."""

@@ -1,6 +1,7 @@
 """The supervisor's work, turn by turn; used by its thread only. `Fleet` is how others reach it."""
 
 import logging
+import os
 import selectors
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from stream.fleet.messages import (
     StreamOpened,
     StreamOrder,
 )
+from stream.fleet.process_watch import SUPERVISOR, ProcessWatch
 from stream.fleet.reconcile import Changes, changes_to
 from stream.fleet.segment import SegmentError
 from stream.fleet.stream_desk import DeskTools, StreamDesk
@@ -82,7 +84,7 @@ class Supervisor:
         self._engine = EngineDesk(engine, parts.metrics, self._engine_changed)
         self._pool = DecoderPool(pool, parts.metrics, self._process_lost, self._engine.forget)
         self._look_due = 0.0
-        self._memory: dict[str, int] = {}
+        self._watch = ProcessWatch(parts.metrics.daemon)
 
     def turn(self) -> None:
         """Takes what came, for a while, and lets time pass for everything."""
@@ -93,7 +95,7 @@ class Supervisor:
             self._acquit(desk, now)
         self._pool.tick(now)
         self._engine.tick(now)
-        self._parts.metrics.queue_filled("frames", self._engine.waiting, len(self.desks))
+        self._tell_queue()
         if now >= self._look_due:
             self._look_due = now + LOOK_SECONDS
             self._look_at_memory(now)
@@ -187,12 +189,17 @@ class Supervisor:
             is_engine_ready=self._engine.is_ready,
             model_refusals=self._engine.refusals,
             processes=tuple(
-                ProcessView(one.name, one.pid, self._memory.get(one.name, 0), streams)
+                ProcessView(one.name, one.pid, self._watch.memory.get(one.name, 0), streams)
                 for one, streams in seen
             ),
             engine_restarts=self._engine.restarts,
             decoder_restarts=self._pool.restarts,
         )
+
+    def _tell_queue(self) -> None:
+        metrics = self._parts.metrics
+        metrics.queue_filled("frames", self._engine.waiting, len(self.desks))
+        metrics.daemon.queue_weighs("frames", self._engine.waiting_bytes)
 
     @property
     def _now(self) -> float:
@@ -316,7 +323,7 @@ class Supervisor:
             self.desks[name].lost(LossCause.WATCHDOG, words)
 
     def _look_at_memory(self, now: float) -> None:
-        self._memory.clear()
+        self._watch.look(SUPERVISOR, os.getpid())
         for worker in self._pool:
             if self._pool.memory_is_over(self._measure(worker.process)):
                 self._pool.end(worker, "memory")
@@ -324,11 +331,14 @@ class Supervisor:
             used = self._measure(self._engine.process)
             if self._engine.memory_is_over(used):
                 self._engine.end("memory", now)
+        self._watch.keep_only({SUPERVISOR, *(process.name for process in self._processes())})
 
     def _measure(self, process: SupervisedProcess) -> int:
-        used = self._memory[process.name] = process.own_memory_bytes()
-        self._parts.metrics.process_memory(process.name, used)
-        return used
+        return self._watch.look(process.name, process.pid)
+
+    def _processes(self) -> list[SupervisedProcess]:
+        engine = [self._engine.process] if self._engine.process else []
+        return engine + [worker.process for worker in self._pool]
 
     def _state_changed(self, name: str, status: StreamStatus) -> None:
         desk = self.desks.get(name)

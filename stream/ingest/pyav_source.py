@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 from stream.clock import Clock
 from stream.frame import Frame
 from stream.ingest.av_picture import PictureMaker, pts_of
-from stream.ingest.frame_timeline import FrameTimeline
+from stream.ingest.frame_timeline import FrameTimeline, TimeJump
 from stream.ingest.source import SourceDescription
 from stream.ingest.video_address import VideoAddress
 from stream.ingest.video_reader import DEFAULT_FPS, VideoReader
@@ -41,6 +41,7 @@ class PyavSource:
         self._clock = clock
         self._is_live = address.is_live
         self._is_open = True
+        self._jumps: list[TimeJump] = []
         self._pictures = PictureMaker()
         self._reader = VideoReader(address, thread_count=thread_count, max_pixels=max_pixels)
         try:
@@ -65,6 +66,11 @@ class PyavSource:
     def corrupt_packets(self) -> int:
         """See `Source.corrupt_packets`."""
         return self._reader.corrupt_packets
+
+    def take_time_jumps(self) -> tuple[TimeJump, ...]:
+        """Why epochs began since this was last asked."""
+        jumps, self._jumps = tuple(self._jumps), []
+        return jumps
 
     def frames(self) -> Iterator[Frame]:
         """See `Source.frames`."""
@@ -91,6 +97,7 @@ class PyavSource:
         )
         if time.jump is not None:
             fields = {"epoch": time.epoch, "jump": time.jump.value}
+            self._jumps.append(time.jump)
             log.warning("stream_epoch_began", extra={"stream": self._stream, **fields})
         return Frame(
             stream=self._stream,

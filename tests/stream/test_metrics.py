@@ -4,8 +4,12 @@ import subprocess
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from stream.daemon_metrics import DropReason
 from stream.frame import Outcome
 from stream.metrics import Delivery, Metrics, Stage
+
+CONNECTION = ["connecting", "live"], ["eof", "auth"], ["back", "wrap"]
+"""States, causes of losses, kinds of time jumps."""
 
 
 @pytest.fixture
@@ -44,6 +48,23 @@ def use_everything(metrics: Metrics) -> None:
     metrics.open_sink("jsonl")
     metrics.result_delivered("jsonl", Delivery.ACKED)
     metrics.engine_started("bottom_up", {"engine": "openvino", "precision": "bf16"})
+    use_what_a_daemon_has(metrics)
+
+
+def use_what_a_daemon_has(metrics: Metrics) -> None:
+    daemon = metrics.daemon
+    daemon.open_connection("door", *CONNECTION)
+    daemon.state_changed("door", "connecting", "live")
+    daemon.connection_lost("door", "eof")
+    daemon.time_jumped("door", "wrap")
+    daemon.frames_dropped("door", DropReason.STALE, 3)
+    daemon.open_process("engine", ["died", "hang"])
+    daemon.process_restarted("engine", "hang")
+    daemon.process_seen("engine", 5_000_000, 1.5)
+    daemon.queue_weighs("frames", 1_382_400)
+    daemon.sink_seen("jsonl", is_up=True, lag_seconds=0.5, spool_bytes=70)
+    daemon.sink_failed("jsonl", 9, 2)
+    daemon.engine_opened("bottom_up", 2.5, 0.04)
 
 
 def test_every_outcome_counts_from_zero(registry: CollectorRegistry, metrics: Metrics) -> None:
@@ -91,6 +112,43 @@ def test_what_happened_can_be_read_back(registry: CollectorRegistry, metrics: Me
     assert read["sink_messages_total", "jsonl", "acked"] == 1
     assert read["engine_info", "bottom_up", "openvino", "bf16"] == 1
     assert read["build_info", "1.2.3"] == 1
+    assert read["stream_result_age_seconds", "door"] == 0.03
+
+
+def test_what_happened_to_a_daemon_can_be_read_back(
+    registry: CollectorRegistry, metrics: Metrics
+) -> None:
+    use_everything(metrics)
+    read = {
+        (sample.name.removeprefix("posestream_"), *sample.labels.values()): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+    }
+    assert read["stream_state", "door", "live"] == 1
+    assert read["stream_state", "door", "connecting"] == 0
+    assert read["stream_reconnects_total", "door", "eof"] == 1
+    assert read["stream_reconnects_total", "door", "auth"] == 0
+    assert read["stream_time_jumps_total", "door", "wrap"] == 1
+    assert read["stream_drops_total", "door", "stale"] == 3
+    assert read["stream_drops_total", "door", "overtaken"] == 0
+    assert read["process_restarts_total", "engine", "hang"] == 1
+    assert read["process_restarts_total", "engine", "died"] == 0
+    assert read["process_memory_bytes", "engine"] == 5_000_000
+    assert read["process_cpu_seconds_total", "engine"] == 1.5
+    assert read["queue_bytes", "frames"] == 1_382_400
+    assert read["sink_up", "jsonl"] == 1
+    assert read["sink_held_messages", "jsonl"] == 9
+    assert read["sink_failures_total", "jsonl"] == 2
+    assert read["spool_bytes", "jsonl"] == 70
+    assert read["engine_build_seconds", "bottom_up"] == 2.5
+    assert read["engine_parity_error_pixels", "bottom_up"] == 0.04
+
+
+def test_a_certificate_without_people_says_nothing_of_distances(
+    registry: CollectorRegistry, metrics: Metrics
+) -> None:
+    metrics.daemon.engine_opened("tiny", 0.1, None)
+    assert value(registry, "engine_parity_error_pixels", model="tiny") is None
 
 
 def test_a_refused_precision_is_counted(registry: CollectorRegistry, metrics: Metrics) -> None:
@@ -118,9 +176,12 @@ def test_ten_thousand_streams_that_came_and_went_leave_no_series(
     for number in range(10_000):
         stream = f"stream_{number}"
         metrics.open_stream(stream)
+        metrics.daemon.open_connection(stream, *CONNECTION)
         metrics.frame_read(stream, 1.0)
         metrics.frame_done(stream, Outcome.SKIPPED, 0.1)
+        metrics.daemon.frames_dropped(stream, DropReason.OVERTAKEN)
         metrics.close_stream(stream)
+        metrics.daemon.close_connection(stream, *CONNECTION)
     assert len(generate_latest(registry)) == size_before
 
 
@@ -129,11 +190,12 @@ def test_closing_one_stream_leaves_the_others(
 ) -> None:
     for stream in ("door", "yard"):
         metrics.open_stream(stream)
-        metrics.frame_read(stream, 1.0)
+        metrics.daemon.open_connection(stream, *CONNECTION)
+        metrics.frame_done(stream, Outcome.INFERRED, 0.1)
     before = series_of(registry, "yard")
-    metrics.close_stream("door")
-    metrics.close_stream("door")
-    metrics.close_stream("never opened")
+    for stream in ("door", "door", "never opened"):
+        metrics.close_stream(stream)
+        metrics.daemon.close_connection(stream, *CONNECTION)
     assert series_of(registry, "door") == []
     assert series_of(registry, "yard") == before
 
