@@ -89,6 +89,8 @@ class StreamAnswer(_Answer):
 class StreamList(_Answer):
     """All streams, in the order they were added."""
 
+    time: float
+    """Unix time at the daemon."""
     streams: list[StreamAnswer]
 
 

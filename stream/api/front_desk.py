@@ -60,7 +60,7 @@ class FrontDesk:
     async def streams(self) -> StreamList:
         """All streams now."""
         views, health = await self._ask(self._views)
-        return StreamList(streams=self._stream_answers(views, health))
+        return self._list(views, health)
 
     async def stream(self, name: str) -> StreamAnswer:
         """A stream now.
@@ -177,8 +177,7 @@ class FrontDesk:
         self.chronicle.keep(views, self.clock.monotonic(), self.clock.wall())
         self._histograms.look(self.clock.monotonic())
         if self.broadcast.has_listeners:
-            answer = StreamList(streams=self._stream_answers(views, health))
-            self.broadcast.tell("streams", answer.model_dump())
+            self.broadcast.tell("streams", self._list(views, health).model_dump())
             self.broadcast.tell("system", (await self.system()).model_dump())
 
     def _hear(self, event: FleetEvent) -> None:
@@ -190,6 +189,9 @@ class FrontDesk:
 
     def _views(self) -> tuple[list[StreamView], FleetHealth]:
         return self.fleet.describe_all(), self.fleet.health()
+
+    def _list(self, views: list[StreamView], health: FleetHealth) -> StreamList:
+        return StreamList(time=self.clock.wall(), streams=self._stream_answers(views, health))
 
     def _stream_answers(self, views: list[StreamView], health: FleetHealth) -> list[StreamAnswer]:
         drops = drops_by_stream(self.daemon.registry)

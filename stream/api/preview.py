@@ -24,8 +24,8 @@ from stream.sinks.overlay import Rgb, draw_people
 LEAST_SECONDS = 0.2
 """Between two pictures of a stream and size."""
 QUALITY = 80
-MAKERS = 2
-"""So many pictures are made at the same time; others wait."""
+LEAST_SECONDS_ALL = 1 / 30
+"""Between two pictures of any streams: however many look, this is what it costs at most."""
 Take = Callable[[str, FrameNumber | None], Snapshot | None]
 """`Fleet.snapshot`."""
 
@@ -67,7 +67,8 @@ class Previews:
     def __init__(self, take: Take, clock: Clock) -> None:
         self._take, self._clock = take, clock
         self._shelves: dict[tuple[str, PreviewSize], _Shelf] = {}
-        self._makers = asyncio.Semaphore(MAKERS)
+        self._turn = asyncio.Lock()
+        self._next_seconds = 0.0
 
     async def still(self, name: str, size: PreviewSize) -> Still | None:
         """The newest picture, or one that is a moment old; None before the first.
@@ -82,13 +83,20 @@ class Previews:
                 return shelf.still
             known = shelf.still.frame if shelf.still else None
             try:
-                async with self._makers:
-                    made = await asyncio.to_thread(self._make, name, size, known)
+                await self._wait_for_turn()
+                made = await asyncio.to_thread(self._make, name, size, known)
             except UnknownStreamError:
                 self.forget(name)
                 raise
             shelf.still, shelf.looked_seconds = made or shelf.still, self._clock.monotonic()
             return shelf.still
+
+    async def _wait_for_turn(self) -> None:
+        async with self._turn:
+            wait = self._next_seconds - self._clock.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            self._next_seconds = self._clock.monotonic() + LEAST_SECONDS_ALL
 
     def forget(self, name: str) -> None:
         """The stream is gone, or has other pictures."""
