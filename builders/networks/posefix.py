@@ -122,7 +122,13 @@ def soft_one_hot(cells: Tensor, height: int, width: int) -> Tensor:
 
 
 def posefix_loss(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Cross entropy with the soft one-hot plus L1 of the soft-argmax, both means over all joints.
+    """Sum of `posefix_losses`, 1:1 as released."""
+    entropy, place = posefix_losses(logits, truth, valid)
+    return entropy + place
+
+
+def posefix_losses(logits: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy with the soft one-hot, and L1 of the soft-argmax: means over all joints.
 
     Args:
         logits: (N, 17, H, W).
@@ -133,7 +139,7 @@ def posefix_loss(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     cells = truth / STRIDE
     entropy = -(soft_one_hot(cells, H, W) * functional.log_softmax(logits.flatten(2), -1)).sum(-1)
     error = (soft_argmax(logits) - cells).abs()
-    return (entropy * valid).mean() + (error * valid[..., None]).mean()
+    return (entropy * valid).mean(), (error * valid[..., None]).mean()
 
 
 class PoseFixGraph(nn.Module):
@@ -142,7 +148,7 @@ class PoseFixGraph(nn.Module):
     Confidences stay those of the input pose.
 
     Args:
-        network: trained.
+        network: `PoseFix` or `CompactPoseFix`, trained.
         sigma: of the drawn pose, `SIGMA_BY_CROP_HEIGHT`.
         flip: whether to average with the mirror image's coordinates.
         unscored: what becomes of joints with confidence 0.
@@ -150,7 +156,7 @@ class PoseFixGraph(nn.Module):
 
     def __init__(
         self,
-        network: PoseFix,
+        network: nn.Module,
         sigma: float,
         flip: FlipTest,
         unscored: UnscoredJoints = UnscoredJoints.INVALID,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from builders.training.checkpoint import averaged_weights
 from stream.errors import ConfigError
@@ -13,6 +13,9 @@ from stream.errors import ConfigError
 
 def load_start(network: nn.Module, path: Path, new_parts: Sequence[str]) -> None:
     """Loads a plain state under published names; what it has more is left.
+
+    A first convolution with more inputs than the state's (PoseFix's drawn pose) keeps its own start
+    for the further ones.
 
     Args:
         network: gets the weights.
@@ -28,6 +31,7 @@ def load_start(network: nn.Module, path: Path, new_parts: Sequence[str]) -> None
         raise ConfigError(f"start_weights {path}: {error.strerror}") from error
     state = {name.removeprefix("module."): value for name, value in saved.items()}
     own = network.state_dict()
+    state = {name: _filled(value, own.get(name)) for name, value in state.items()}
     fitting = {n: v for n, v in state.items() if n in own and own[n].shape == v.shape}
     missing, _ = network.load_state_dict(fitting, strict=False)
     needed = [name for name in missing if not name.endswith("num_batches_tracked")]
@@ -37,6 +41,13 @@ def load_start(network: nn.Module, path: Path, new_parts: Sequence[str]) -> None
             f"start_weights {path}: lacks {len(lacking)} weights of the trunk, as {lacking[0]}; "
             "expected a state under the published names"
         )
+
+
+def _filled(value: Any, own: Tensor | None) -> Any:
+    """A convolution's weights for the first inputs of a wider one."""
+    if own is None or own.ndim != 4 or not own.shape[1] > value.shape[1] == 3:
+        return value
+    return torch.cat((value, own[:, 3:]), 1)
 
 
 def load_run(network: nn.Module, checkpoint: Path) -> None:

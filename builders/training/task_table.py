@@ -10,6 +10,7 @@ from builders.training.graph_pcnn_task import GraphPcnnSettings, GraphPcnnTask
 from builders.training.hgg_task import HggSettings, HggTask
 from builders.training.kcam_task import KcamTask, KcamTaskSettings
 from builders.training.person_detector_task import PersonDetectorTask
+from builders.training.posefix_task import PoseFixSettings, PoseFixTask
 from builders.training.settings import Folders, Frozen
 from builders.training.smpr_task import CompactSmprTask, SmprSettings, SmprTask
 from builders.training.task import TrainingTask
@@ -32,6 +33,7 @@ TASKS = {
     "hgg": TaskEntry(HggSettings, HggTask),
     "kcam": TaskEntry(KcamTaskSettings, KcamTask),
     "person_detector": TaskEntry(CompactSettings, PersonDetectorTask),
+    "posefix": TaskEntry(PoseFixSettings, PoseFixTask),
     "smpr": TaskEntry(SmprSettings, SmprTask),
 }
 """By the recipe's `network`."""

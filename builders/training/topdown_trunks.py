@@ -56,18 +56,26 @@ def build_trunk(settings: TrunkSettings, data: Path) -> nn.Module:
     Raises:
         ConfigError: if the file of start weights lacks a weight of the trunk.
     """
-    start = settings.start_weights
     if isinstance(settings, CompactTrunk):
-        network = CompactHeatmaps(settings.width)
-        if start is not None and start.suffix == ".pt":
-            load_run(network, data / start)
-        elif start is not None:
-            load_movenet_heatmaps(network, data / start)
-        return network
+        return compact_heatmaps(settings, data)
     paper = _paper_network(settings)
-    if start is not None:
-        load_start(paper, data / start, NEW_LAYERS)
+    if settings.start_weights is not None:
+        load_start(paper, data / settings.start_weights, NEW_LAYERS)
     return paper
+
+
+def compact_heatmaps(settings: CompactTrunk, data: Path) -> CompactHeatmaps:
+    """The compact network with its start weights.
+
+    Raises:
+        ConfigError: if they are another network's.
+    """
+    network, start = CompactHeatmaps(settings.width), settings.start_weights
+    if start is not None and start.suffix == ".pt":
+        load_run(network, data / start)
+    elif start is not None:
+        load_movenet_heatmaps(network, data / start)
+    return network
 
 
 def as_heatmap_network(network: nn.Module) -> HeatmapNetwork:
