@@ -65,10 +65,15 @@ class RunningDaemon:
     def wait_for_log(self, words: str, times: int = 1) -> None:
         self.wait(lambda: self.log.count(words) >= times, f"{words!r} in the log")
 
+    @property
+    def metrics_port(self) -> int:
+        """Where Prometheus asks."""
+        return int(self.log.partition("metrics_port=")[2].split()[0])
+
     def metrics(self) -> str:
         """What Prometheus gets."""
-        port = self.log.partition("metrics_port=")[2].split()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        address = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
             return str(answer.read().decode())
 
     def children(self) -> list[int]:
