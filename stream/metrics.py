@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from stream.cascade_metrics import CascadeMetrics
 from stream.daemon_metrics import PREFIX, DaemonMetrics
 from stream.frame import Outcome
 
@@ -29,6 +30,10 @@ class Stage(StrEnum):
     QUEUE = "queue"
     INFER = "infer"
     POST = "post"
+    CROP = "crop"
+    """Cutting people out, in cascades; then what the models are that look at them."""
+    POSE = "pose"
+    REFINE = "refine"
     TRACK = "track"
     PUBLISH = "publish"
 
@@ -59,6 +64,8 @@ class Metrics:
         self._declare_surroundings(registry)
         self.daemon = DaemonMetrics(registry)
         """Those that only a daemon feeds."""
+        self.cascade = CascadeMetrics(registry)
+        """Those that only cascades feed."""
         Info(f"{PREFIX}_build", "Version of posestream.", registry=registry).info(
             {"version": version}
         )

@@ -70,6 +70,7 @@ OWNERS = {
         "stream/api/recent_histograms.py",
         "stream/api/system_view.py",
         "stream/metrics.py",
+        "stream/cascade_metrics.py",
         "stream/daemon_metrics.py",
         "stream/job_metrics.py",
         "stream/metrics_server.py",

@@ -11,6 +11,12 @@ import typer
 
 from stream.commands.batch_app import batch_app
 from stream.commands.builder_commands import add_builder_commands
+from stream.commands.cascade_options import (
+    DetectEveryOption,
+    ModelsOption,
+    RefineBelowOption,
+    RefineBudgetOption,
+)
 from stream.commands.engine_commands import (
     BENCH_EXAMPLES,
     CERTIFY_EXAMPLES,
@@ -121,15 +127,7 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         ),
     ],
     *,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            help="Name or folder of a model.",
-            autocompletion=_complete_model,
-            metavar="NAME",
-        ),
-    ] = DEFAULT_MODEL,
+    model: ModelsOption = DEFAULT_MODEL,
     engine: EngineOption = "auto",
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16", "int8", "fp8"],
@@ -172,6 +170,9 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Smooth the keypoints of each track (One Euro).")
     ] = False,
+    detect_every: DetectEveryOption = 1,
+    refine_below: RefineBelowOption = 1.0,
+    refine_budget: RefineBudgetOption = None,
     runner: Annotated[
         Literal["inline", "concurrent"],
         typer.Option(help="One readable loop, or decoding beside inference; same results."),
@@ -203,6 +204,9 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         threads=threads,
         batch=batch,
         smooth=smooth,
+        detect_every=detect_every,
+        refine_below=refine_below,
+        refine_budget_seconds=refine_budget,
         runner=runner,
         quiet=quiet,
         allow_uncertified=allow_uncertified,

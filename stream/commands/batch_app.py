@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from stream.commands.cascade_options import DetectEveryOption, ModelsOption, RefineBelowOption
+
 WORK = "work"
 """The command that stands for `posestream batch PATH...`; nobody writes its name."""
 
@@ -115,9 +117,7 @@ MetricsPortOption = Annotated[
     ] = False,
     jobs: JobsOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")] = False,
-    model: Annotated[
-        str, typer.Option("--model", help="Name or folder of a model.", metavar="NAME")
-    ] = "bottom_up",
+    model: ModelsOption = "bottom_up",
     engine: Annotated[
         Literal["auto", "openvino", "onnxruntime"],
         typer.Option(help="What runs the model; auto takes the fastest that works."),
@@ -130,6 +130,8 @@ MetricsPortOption = Annotated[
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Smooth the keypoints of each track (One Euro).")
     ] = False,
+    detect_every: DetectEveryOption = 1,
+    refine_below: RefineBelowOption = 1.0,
     threads: ThreadsOption = None,
     batch: BatchOption = 1,
     allow_uncertified: UncertifiedFlag = False,
@@ -160,6 +162,8 @@ MetricsPortOption = Annotated[
         annotate=annotate,
         stride=stride,
         smooth=smooth,
+        detect_every=detect_every,
+        refine_below=refine_below,
         fresh=fresh,
     )
     raise typer.Exit(batch_command(settings))

@@ -10,8 +10,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from engines.artefact import Artefact
-from engines.zoo_models import find_model
+from engines.cascade.models import CascadeModels, find_cascade, portable_name
 from stream.clock import Clock, SystemClock
 from stream.commands.batch_report import (
     JSON_SECONDS,
@@ -61,8 +60,7 @@ def batch_command(settings: BatchSettings) -> int:
     teller = _teller(settings.workforce)
     if settings.format == "parquet":
         import_pyarrow()
-    artefact = find_model(settings.model)
-    job = _job_settings(settings, artefact)
+    job = _job_settings(settings, find_cascade(settings.model))
     before = None if settings.fresh else read_manifest(settings.out)
     found = find_inputs(settings.paths, settings.out, before.items if before else ())
 
@@ -132,15 +130,15 @@ def _open_metrics(out: Path, workforce: Workforce, close_last: ExitStack) -> Job
 ) -> JobParts:
     clock = SystemClock()
     settings = run_settings(job, workforce)
-    artefact = find_model(job.model)
-    estimator = open_estimator(settings, artefact, RunStatistics(clock), clock)
+    models = find_cascade(job.model)
+    estimator = open_estimator(settings, models, RunStatistics(clock), clock)
     close_last.callback(estimator.close)
     # An engine that cannot be opened fails here, and not once for every file.
-    estimator.prepare(*artefact.manifest.canvases[0])
+    estimator.prepare(*models.first.manifest.canvases[0])
     return JobParts(
         estimator=estimator,
-        new_tracker=partial(new_tracker, artefact.manifest, smooth=settings.smooth),
-        open_source=partial(_open_source, clock, workforce.decoder_threads),
+        new_tracker=partial(new_tracker, models.scoring.manifest, smooth=settings.smooth),
+        open_source=partial(_open_source, clock, workforce.decoder_threads, job),
         open_sink=partial(_open_sink, out, job),
         clock=clock,
         stop=stop,
@@ -148,8 +146,10 @@ def _open_metrics(out: Path, workforce: Workforce, close_last: ExitStack) -> Job
     )
 
 
-def _open_source(clock: Clock, threads: int, item: Item) -> Source:
-    return open_source(item.path, stream=stream_name(item.path), clock=clock, thread_count=threads)
+def _open_source(clock: Clock, threads: int, job: JobSettings, item: Item) -> Source:
+    # People are carried by the name of their stream: files of one name are told apart.
+    stream = item.name if job.detect_every > 1 else stream_name(item.path)
+    return open_source(item.path, stream=stream, clock=clock, thread_count=threads)
 
 
 def _open_sink(out: Path, job: JobSettings, item: Item) -> Sink:
@@ -166,18 +166,18 @@ def _open_sink(out: Path, job: JobSettings, item: Item) -> Sink:
     return FanOutSink(sinks)
 
 
-def _job_settings(settings: BatchSettings, artefact: Artefact) -> JobSettings:
-    # A folder is written down so that it is found from anywhere; a name stays a name.
-    is_folder = Path(settings.model).is_dir()
+def _job_settings(settings: BatchSettings, models: CascadeModels) -> JobSettings:
     return JobSettings(
-        model=str(artefact.folder.resolve()) if is_folder else settings.model,
-        model_sha256=artefact.manifest.onnx_sha256,
+        model=portable_name(settings.model),
+        model_sha256=models.onnx_sha256,
         engine=settings.engine,
         precision=settings.precision,
         format=settings.format,
         annotate=settings.annotate,
         stride=settings.stride,
         smooth=settings.smooth,
+        detect_every=settings.detect_every,
+        refine_below=settings.refine_below,
     )
 
 

@@ -51,6 +51,8 @@ class BatchSettings:
     annotate: bool = False
     stride: int = 1
     smooth: bool = False
+    detect_every: int = 1
+    refine_below: float = 1.0
     fresh: bool = False
 
 
@@ -65,6 +67,8 @@ def run_settings(job: JobSettings, workforce: Workforce) -> RunSettings:
         threads=workforce.threads,
         batch=workforce.batch,
         smooth=job.smooth,
+        detect_every=job.detect_every,
+        refine_below=job.refine_below,
         allow_uncertified=workforce.allow_uncertified,
         cache=workforce.cache,
         quiet=workforce.quiet,

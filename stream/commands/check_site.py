@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from engines.zoo_models import find_model, list_models
-from stream.errors import ArtefactError
+from engines.cascade.models import find_cascade
+from engines.zoo_models import list_models
+from stream.errors import ArtefactError, ConfigError
 from stream.site_file.field_names import nearest
 from stream.site_file.read_site import SiteError, missing_secrets, read_site
 from stream.site_file.site_model import Site
@@ -34,9 +35,11 @@ def check_command(file: Path, *, secrets: bool) -> int:
 
 
 def wrong_with_model(name: str) -> str | None:
-    """Why the model cannot be run; None if it can. Folders of one's own are models, too."""
+    """Why the model or cascade cannot be run; None if it can. Folders of one's own are, too."""
     try:
-        find_model(name)
+        find_cascade(name)
+    except ConfigError as error:
+        return str(error)
     except ArtefactError as error:
         meant = nearest(name, [model.name for model in list_models()])
         return f"{error}; did you mean {meant!r}?" if meant else str(error)

@@ -2,12 +2,15 @@
 
 import logging
 import sys
+from dataclasses import asdict
+from functools import partial, reduce
 
 from pydantic import BaseModel, ConfigDict
 
-from engines.zoo_models import find_model
+from engines.cascade.models import find_cascade
+from engines.cascade.settings import CascadeCounts
 from stream.clock import Clock, SystemClock
-from stream.commands.open_parts import EngineNews, engine_fields, open_estimator
+from stream.commands.open_parts import EngineNews, fields_of, open_estimator
 from stream.commands.run_settings import RunSettings
 from stream.fleet.child import OrphanError, begin, end_at_once
 from stream.fleet.engine_process import EngineServer, ModelOpener, Observe, OpenedModel
@@ -52,17 +55,30 @@ def model_opener(wish: EngineSettings, clock: Clock) -> ModelOpener:
             precision=wish.precision,
             threads=wish.threads,
             batch=wish.batch,
+            detect_every=wish.cascade.detect_every,
+            refine_below=wish.cascade.refine_below,
+            refine_budget_seconds=wish.cascade.refine_budget_seconds,
         )
-        news = EngineNews()
-        estimator = open_estimator(settings, find_model(name), _StageObserver(observe), clock, news)
+        news, work = EngineNews(), list[CascadeCounts]()
+        estimator = open_estimator(
+            settings, find_cascade(name), _StageObserver(observe), clock, news, work.append
+        )
+        estimator.prepare(*FIRST_SIZE)
         return OpenedModel(
             estimator,
-            engine_fields(estimator.prepare(*FIRST_SIZE)),
+            fields_of(estimator.engine_specs),
             news.parity_error_px,
             tuple((step.engine, step.refused.value) for step in news.steps_down),
+            partial(_taken, work),
         )
 
     return open_model
+
+
+def _taken(work: list[CascadeCounts]) -> dict[str, int]:
+    """What there was to tell of since the last time; empty if nothing."""
+    counts = [work.pop() for _ in range(len(work))]
+    return asdict(reduce(CascadeCounts.plus, counts)) if counts else {}
 
 
 def main(arguments: list[str]) -> None:

@@ -1,14 +1,21 @@
 """Opens the parts of a run as the user asked for them."""
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from engines.artefact import Artefact, Manifest
+from engines.canvas_stage import EngineFactory
+from engines.cascade.estimator import CascadeEstimator
+from engines.cascade.models import CascadeModels
+from engines.cascade.settings import CascadeCounts, CascadeWatch, count_nothing
 from engines.certification.certificate import Certificate
 from engines.certification.shelf import CertificateShelf
 from engines.certification.trusted_engine import EngineTrust, StepDown, Wish
+from engines.crop_stage import CROP_BATCHES
 from engines.engine import Engine, EngineSpec, Precision
 from engines.engine_options import EngineOptions
 from engines.engine_store import EngineStore, default_store_root
@@ -78,16 +85,33 @@ class EngineNews:
 
 def open_estimator(
     settings: RunSettings,
-    artefact: Artefact,
+    models: CascadeModels,
     observer: Observer,
     clock: Clock,
     news: EngineNews | None = None,
-) -> OnePassEstimator:
-    """The estimator; its engine opens with `prepare` or the first frame, if it can be trusted.
+    count: Callable[[CascadeCounts], None] = count_nothing,
+) -> OnePassEstimator | CascadeEstimator:
+    """The estimator; its engines open with `prepare` or the first frame, if they can be trusted.
 
-    What there is to tell of its engines goes into `news`.
+    What there is to tell of its engines goes into `news`; cascades tell `count` of their work.
     """
-    news = news or EngineNews()
+    open_model = _model_opener(settings, clock, news or EngineNews())
+    if len(models.artefacts) == 1:
+        return OnePassEstimator(
+            models.first,
+            open_model(models.first),
+            clock=clock,
+            batch_size=settings.batch or 1,
+            observe=observer.stage,
+        )
+    watch = CascadeWatch(observer.stage, count)
+    return CascadeEstimator(models, open_model, clock=clock, settings=settings.cascade, watch=watch)
+
+
+def _model_opener(
+    settings: RunSettings, clock: Clock, news: EngineNews
+) -> Callable[[Artefact], EngineFactory]:
+    """Opens engines of any model."""
     store = EngineStore(settings.cache or default_store_root())
     trust = EngineTrust(
         clock,
@@ -96,7 +120,9 @@ def open_estimator(
         on_step_down=news.stepped_down,
     )
 
-    def make_engine(canvas: tuple[int, int]) -> Engine:
+    def open_engine_of(artefact: Artefact, canvas: tuple[int, int]) -> Engine:
+        in_crops = artefact.manifest.stage in ("top_down", "refiner")
+        batches = CROP_BATCHES if in_crops else (1,)
         engine = trust.open(
             Wish(
                 artefact,
@@ -104,15 +130,13 @@ def open_estimator(
                 engine=EngineName(settings.engine),
                 threads=settings.threads,
                 precision=None if settings.precision == "auto" else Precision(settings.precision),
-                options=EngineOptions(store=store),
+                options=EngineOptions(batches, store),
             )
         )
         news.certificate = trust.certificate(engine, artefact)
         return engine
 
-    return OnePassEstimator(
-        artefact, make_engine, clock=clock, batch_size=settings.batch, observe=observer.stage
-    )
+    return lambda artefact: partial(open_engine_of, artefact)
 
 
 def open_sinks(settings: RunSettings, metrics: Metrics | None, *, live: bool, clock: Clock) -> Sink:
@@ -167,6 +191,13 @@ def engine_fields(spec: EngineSpec) -> dict[str, str]:
         "threads": str(spec.threads),
         "canvas": f"{width}x{height}",
     }
+
+
+def fields_of(specs: Sequence[EngineSpec]) -> dict[str, str]:
+    """Likewise of all engines of a cascade: what differs stands behind one another."""
+    fields = [engine_fields(spec) for spec in specs]
+    names = fields[0] if fields else {}
+    return {name: "+".join(dict.fromkeys(one[name] for one in fields)) for name in names}
 
 
 def new_tracker(manifest: Manifest, *, smooth: bool = False) -> FrameTracker:

@@ -8,13 +8,14 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from rich.console import Console
 
+from engines.cascade.models import find_cascade
+from engines.cascade.settings import CascadeCounts
 from engines.engine import EngineSpec
-from engines.zoo_models import find_model
 from stream.clock import Clock, SystemClock
 from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import (
@@ -34,6 +35,7 @@ from stream.ingest.open_source import open_source
 from stream.ingest.source import SourceDescription
 from stream.inline import run_inline
 from stream.logs import configure_logs
+from stream.metrics_observer import MetricsObserver
 from stream.observer import ObserverGroup
 from stream.pipeline import Run, RunEnd, Selection, StopRequest
 from stream.run_statistics import RunStatistics
@@ -76,25 +78,29 @@ def run_command(settings: RunSettings) -> int:
 def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
     settings, clock = desk.settings, desk.clock
     with ExitStack() as undo:
-        artefact = find_model(settings.model)
+        models = find_cascade(settings.model)
         source = open_source(settings.source, stream=stream_name(settings.source), clock=clock)
         undo.callback(source.close)
         about = source.description
         metrics = open_metrics(settings, about.stream, clock, close_last)
         observer = ObserverGroup([desk.statistics, desk.progress, *([metrics] if metrics else [])])
         news = EngineNews(metrics.metrics if metrics else None)
-        estimator = open_estimator(settings, artefact, observer, clock, news)
+        estimator = open_estimator(
+            settings, models, observer, clock, news, partial(_count_work, metrics)
+        )
         close_last.callback(estimator.close)
-        spec = estimator.prepare(about.width, about.height)
-        desk.say(f"{_source_in_words(about)}; {_engine_in_words(spec)}")
+        estimator.prepare(about.width, about.height)
+        specs = estimator.engine_specs
+        desk.say(f"{_source_in_words(about)}; {'; '.join(map(_engine_in_words, specs))}")
         if metrics:
-            metrics.metrics.engine_started(spec.model, engine_fields(spec))
+            for spec in specs:
+                metrics.metrics.engine_started(spec.model, engine_fields(spec))
         stop = StopRequest()
         close_last.enter_context(stop_on_signals(stop, "" if settings.quiet else NOTICE))
         run = Run(
             source=source,
             estimator=estimator,
-            new_tracker=partial(new_tracker, artefact.manifest, smooth=settings.smooth),
+            new_tracker=partial(new_tracker, models.scoring.manifest, smooth=settings.smooth),
             sink=open_sinks(
                 settings, metrics.metrics if metrics else None, live=about.is_live, clock=clock
             ),
@@ -105,6 +111,11 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
         )
         undo.pop_all()  # from here on the runner closes the source
     return run
+
+
+def _count_work(metrics: MetricsObserver | None, counts: CascadeCounts) -> None:
+    if metrics:
+        metrics.metrics.cascade.worked(asdict(counts))
 
 
 def _run(desk: _Desk, run: Run) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from engines.cascade.settings import CascadeSettings
 from stream.errors import ConfigError
 
 DEMO = "demo"
@@ -28,6 +29,9 @@ class RunSettings:
     threads: int | None = None
     batch: int = 1
     smooth: bool = False
+    detect_every: int = 1
+    refine_below: float = 1.0
+    refine_budget_seconds: float | None = None
     runner: Literal["inline", "concurrent"] = "concurrent"
     quiet: bool = False
     allow_uncertified: bool = False
@@ -53,6 +57,13 @@ class RunSettings:
         if self.source != DEMO or self.outputs or self.annotate:
             return self
         return replace(self, outputs=(DEMO_OUTPUT,), annotate=Path(DEMO_VIDEO))
+
+    @property
+    def cascade(self) -> CascadeSettings:
+        """What is to be done where several models stand behind one another."""
+        return CascadeSettings(
+            self.batch or 1, self.detect_every, self.refine_below, self.refine_budget_seconds
+        )
 
     @property
     def destinations(self) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from stream.pipeline import RunEnd
 from stream.run_statistics import RunStatistics
 from stream.stage_times import StageTimes
 
-STAGE_ORDER = ("decode", "queue", "pre", "infer", "post", "track", "publish")
+STAGE_ORDER = (
+    "decode", "queue", "pre", "infer", "post", "crop", "pose", "refine", "track", "publish",
+)  # fmt: skip
 HOW_TO_KEEP = (
     "nothing was written; keep the results with --output FILE.jsonl, see them with "
     "--annotate OUT.mp4"

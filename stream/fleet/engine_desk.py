@@ -283,6 +283,8 @@ class EngineDesk:
         self._known_shapes |= batch.shapes
         for stage, seconds in found.stages:
             self._metrics.stage_done(Stage(stage), seconds)
+        if found.cascade:
+            self._metrics.cascade.worked(found.cascade)
         try:
             people = from_table(table, found.people, found.joints)
             pairs = list(zip(batch.tickets, people, strict=True))

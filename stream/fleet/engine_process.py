@@ -45,6 +45,8 @@ class OpenedModel:
     """Mean distance from the reference, in its certificate."""
     steps_down: tuple[tuple[str, str], ...] = ()
     """Engine and precision of what was refused before."""
+    take_counts: Callable[[], dict[str, int]] = dict
+    """What there is to count since the last time (`stream.cascade_metrics`)."""
 
 
 Observe = Callable[[str, float], None]
@@ -148,7 +150,11 @@ class EngineServer:
             return
         table, people, joints = to_table(found)
         done = PeopleFound(
-            batch=order.batch, people=people, joints=joints, stages=tuple(self._stages)
+            batch=order.batch,
+            people=people,
+            joints=joints,
+            stages=tuple(self._stages),
+            cascade=self._models[order.model].take_counts(),
         )
         self._outbox.put(done, table)
 

@@ -204,6 +204,8 @@ class PeopleFound(_Message):
     people: tuple[int, ...]
     joints: int
     stages: tuple[tuple[str, float], ...]
+    cascade: dict[str, int] = Field(default_factory=dict)
+    """What a cascade took; empty from a single model."""
 
 
 class BatchFailed(_Message):

@@ -31,6 +31,8 @@ class JobSettings:
     annotate: bool = False
     stride: int = 1
     smooth: bool = False
+    detect_every: int = 1
+    refine_below: float = 1.0
 
     def differences(self, other: "JobSettings") -> list[str]:
         """What differs, in words: `model bottom_up, not smpr`."""

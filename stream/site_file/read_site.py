@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from stream.errors import ConfigError
 from stream.site_file.fault_words import Details, fault_in_words
 from stream.site_file.secret import SecretReference
-from stream.site_file.site_model import LOOPBACKS, Site
+from stream.site_file.site_model import LOOPBACKS, Site, joined_models
 from stream.site_file.yaml_tree import Step, YamlTree, read_yaml
 
 ModelCheck = Callable[[str], str | None]
@@ -155,6 +155,8 @@ def _listed(tree: YamlTree, group: str) -> Iterator[tuple[int, dict[str, object]
 def _unknown_models(tree: YamlTree, check: ModelCheck | None) -> Iterator[SiteFault]:
     for place, stream in _listed(tree, "streams"):
         model = stream.get("model")
+        if isinstance(model, list) and not any("+" in str(name) for name in model):
+            model = joined_models(model)
         wrong = check(model) if check and isinstance(model, str) and model else None
         if wrong:
             path = ("streams", place, "model")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
 from stream.delivery.rotating_files import DEFAULT_RULE
 from stream.delivery.spool import DEFAULT_LIMITS, LEAST_BYTES
@@ -23,6 +23,34 @@ Name = Annotated[str, Field(pattern=NAME)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+def joined_models(models: object) -> object:
+    """A list of models as one text, `a+b`; anything else stays as it is.
+
+    Raises:
+        ValueError: if a name of a list holds a +.
+    """
+    if not isinstance(models, list) or not models or not all(isinstance(m, str) for m in models):
+        return models
+    if any("+" in name for name in models):
+        raise ValueError("a + stands between models; write each as an entry of the list")
+    return "+".join(models)
+
+
+Models = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(joined_models),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            ]
+        }
+    ),
+]
 
 
 class _Part(BaseModel):
@@ -56,8 +84,9 @@ class StreamWish(_Part):
     """So many frames a second are inferred at most; the rest is skipped."""
     target_age_seconds: Seconds = 0.25
     """A result should not be older than this; decides whose turn it is."""
-    model: Annotated[str, Field(min_length=1)] = "bottom_up"
-    """Name of a model, or the path of its folder."""
+    model: Models = "bottom_up"
+    """Name of a model, or the path of its folder; or a list of several that stand behind one
+    another, as in [DETECTOR, TOP_DOWN, REFINER]."""
     paused: bool = False
     """Not read until it is resumed."""
 
@@ -117,6 +146,17 @@ class RedisSinkSettings(_Part):
 SinkSettings = Annotated[JsonlSinkSettings | RedisSinkSettings, Field(discriminator="kind")]
 
 
+class CascadeOptions(_Part):
+    """How much is done in which frame where several models stand behind one another."""
+
+    detect_every: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Whole frames are searched for people once in so many; between them people are followed."""
+    refine_below: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Poses of at most this mean confidence are refined, and those in crowds; 1 is all."""
+    refine_budget_seconds: Seconds | None = None
+    """So long may refining take for a frame; the surest poses are left when time is short."""
+
+
 class EngineSettings(_Part):
     """What runs the models."""
 
@@ -130,6 +170,8 @@ class EngineSettings(_Part):
     """So many frames, of any streams, ride together at most."""
     max_wait_seconds: Annotated[float, Field(ge=0, le=1)] = 0.01
     """How long a frame waits for others to ride with."""
+    cascade: CascadeOptions = CascadeOptions()
+    """For streams with several models."""
 
 
 class LimitSettings(_Part):

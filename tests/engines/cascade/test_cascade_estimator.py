@@ -23,6 +23,7 @@ from stream.picture import to_rgb
 from stream.pose import FramePoses
 from tests.tiny_cascade import (
     HEIGHT,
+    TWO_PEOPLE,
     WIDTH,
     cascade_of,
     estimator,
@@ -34,7 +35,7 @@ from tests.tiny_cascade import (
 from tests.tiny_model import score_of
 from tests.tiny_top_down import CONFIDENCE
 
-TWO = {(40, 44): 255, (118, 52): 230}
+TWO = TWO_PEOPLE
 SEARCHES = (("detector", "top_down"), ("one_pass", "top_down"))
 ALL = (*SEARCHES, ("one_pass", "refiner"), ("detector", "top_down", "refiner"))
 

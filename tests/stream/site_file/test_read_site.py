@@ -236,3 +236,26 @@ def test_no_text_does_anything_but_give_a_site_or_name_its_faults(text: str) -> 
         return
     assert found
     assert all(fault.line >= 1 for fault in found)
+
+
+def test_models_behind_one_another_are_a_list() -> None:
+    listed = "streams: [{name: a, url: a.mp4, model: [detector, posefix]}]\n" + SINKS
+    (stream,) = parse_site(listed, "site.yaml").streams
+    assert stream.model == "detector+posefix"
+    asked: list[str] = []
+    parse_site(listed, "site.yaml", asked.append)
+    assert asked == ["detector+posefix"]
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("[]", "streams[0].model: got a list"),
+        ("[a, 3]", "streams[0].model: got a list"),
+        ("[a+b, c]", "write each as an entry of the list"),
+    ],
+)
+def test_a_list_of_models_holds_names(model: str, words: str) -> None:
+    told = faults(f"streams: [{{name: a, url: a.mp4, model: {model}}}]\n" + SINKS)
+    assert len(told) == 1
+    assert words in told[0]
