@@ -9,8 +9,9 @@ from types import MappingProxyType
 from engines.artefact import Artefact
 from engines.engine import Engine, Precision
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
+from engines.hardware import bounded_threads
 from engines.onnxruntime_engine import open_onnxruntime
-from engines.openvino_engine import open_openvino
+from engines.openvino_engine import MAX_STREAMS, open_openvino
 from engines.tensorrt_engine import open_tensorrt, open_tensorrt_rtx
 from engines.torch_engine import open_torch
 from stream.errors import EngineError
@@ -85,6 +86,17 @@ def open_engine(
     raise EngineError(
         f"no engine opens model {artefact.manifest.name} on this machine: {reasons}"
     ) from failures[-1][1]
+
+
+def file_batch(engine: EngineName, threads: int | None) -> int:
+    """How many frames of a file one call should have: as many as the engine works on at once.
+
+    Raises:
+        ConfigError: if `threads` is out of range.
+    """
+    names = _automatic() if engine is EngineName.AUTO else (engine,)
+    on_processor = names[0] is EngineName.OPENVINO
+    return min(bounded_threads(threads), MAX_STREAMS) if on_processor else 1
 
 
 def _automatic() -> tuple[EngineName, ...]:

@@ -11,21 +11,18 @@ import io
 import logging
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engines.artefact import Artefact
-from engines.bucket_engine import Arrays, BucketEngine, RunBatch
-from engines.engine import EngineSpec, Precision, Tensors
+from engines.bucket_engine import BucketEngine
+from engines.engine import EngineSpec, Precision
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.engine_store import BuildKey, EngineStore
 from engines.hardware import available_threads, bounded_threads, cpu_features
+from engines.openvino_requests import openvino_errors, run_rows
 from engines.shape_buckets import checked_buckets
 from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
@@ -36,7 +33,9 @@ ENGINE = "openvino"
 TELEMETRY = "openvino_telemetry"
 PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 QUANTISED_NAME = "model.xml"
-COMPILED_NAME = "compiled_{batch}.blob"
+COMPILED_NAME = "compiled_{streams}.blob"
+MAX_STREAMS = 4
+"""Pictures that one engine works on at once: each takes the memory of its activations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,19 @@ class _Plan:
     """ONNX, or the quantised graph."""
 
     @property
-    def settings(self) -> dict[str, Any]:
-        return _settings(self.precision, self.threads)
+    def row_counts(self) -> tuple[int, ...]:
+        """Batches that need no padding: a few rows more or less want no other graph."""
+        few = range(1, min(self.batches[-1], MAX_STREAMS) + 1)
+        return tuple(sorted({*self.batches, *few}))
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """Of each graph to compile: 1 for single pictures, more for batches."""
+        most = min(self.batches[-1], self.threads, MAX_STREAMS)
+        return (1, most) if most > 1 and self.batches[0] == 1 else (most,)
+
+    def settings(self, streams: int) -> dict[str, Any]:
+        return _settings(self.precision, self.threads, streams)
 
 
 def open_openvino(
@@ -79,7 +89,7 @@ def open_openvino(
     """
     core, plan = _core(), _plan(artefact, canvas, threads, precision, options)
     compiled = _from_store(core, plan, options.store) if options.store else None
-    compiled = compiled or {batch: _compile(core, plan, batch) for batch in plan.batches}
+    compiled = compiled or {streams: _compile(core, plan, streams) for streams in plan.streams}
     first = next(iter(compiled.values()))
     spec = EngineSpec(
         engine=ENGINE,
@@ -88,9 +98,9 @@ def open_openvino(
         precision=plan.precision,
         threads=int(first.get_property("INFERENCE_NUM_THREADS")),  # what it really took
         canvas=canvas,
-        batches=plan.batches,
+        batches=plan.row_counts,
     )
-    return BucketEngine(spec, artefact.manifest, _runner(compiled))
+    return BucketEngine(spec, artefact.manifest, run_rows(compiled))
 
 
 def build_openvino(
@@ -114,9 +124,9 @@ def build_openvino(
         return False
 
     def write(folder: Path) -> dict[str, str]:
-        for batch in plan.batches:
-            blob = _compile(_core(), plan, batch).export_model()
-            (folder / COMPILED_NAME.format(batch=batch)).write_bytes(blob.getvalue())
+        for streams in plan.streams:
+            blob = _compile(_core(), plan, streams).export_model()
+            (folder / COMPILED_NAME.format(streams=streams)).write_bytes(blob.getvalue())
         return {}
 
     options.store.build(_key(plan), write)
@@ -183,7 +193,7 @@ def _key(plan: _Plan) -> BuildKey:
         precision=plan.precision,
         target=f"{cpu.name} {cpu.instruction_class}",
         profile=f"{width}x{height} batch {','.join(map(str, plan.batches))}",
-        flags={name: str(value) for name, value in plan.settings.items()}
+        flags={name: str(value) for name, value in plan.settings(plan.streams[-1]).items()}
         | ({"graph": plan.graph.parent.name} if plan.precision is Precision.INT8 else {}),
     )
 
@@ -193,10 +203,10 @@ def _from_store(core: Any, plan: _Plan, store: EngineStore) -> dict[int, Any] | 
     if entry is None:
         return None
     compiled = {}
-    for batch in plan.batches:
-        blob = entry.file(COMPILED_NAME.format(batch=batch)).read_bytes()
+    for streams in plan.streams:
+        blob = entry.file(COMPILED_NAME.format(streams=streams)).read_bytes()
         try:
-            compiled[batch] = core.import_model(io.BytesIO(blob), "CPU", plan.settings)
+            compiled[streams] = core.import_model(io.BytesIO(blob), "CPU", plan.settings(streams))
         except RuntimeError as error:  # made by another build of OpenVINO: compile as if not there
             extra = {"entry": str(entry.folder), "reason": str(error)}
             log.warning("engine_store_rejected", extra=extra)
@@ -266,10 +276,10 @@ def _check_precision(core: Any, precision: Precision) -> None:
         )
 
 
-def _settings(precision: Precision, threads: int) -> dict[str, Any]:
+def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any]:
     return {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads,
         # Two processes that each pin fewer threads than there are cores meet on the first cores.
         "ENABLE_CPU_PINNING": threads == available_threads(),
@@ -280,33 +290,12 @@ def _settings(precision: Precision, threads: int) -> dict[str, Any]:
     }
 
 
-def _compile(core: Any, plan: _Plan, batch: int) -> Any:
+def _compile(core: Any, plan: _Plan, streams: int) -> Any:
     inputs = fixed_inputs(plan.artefact.manifest, plan.canvas)
-    with _as_engine_error(f"openvino cannot open model {plan.artefact.manifest.name}"):
+    with openvino_errors(f"openvino cannot open model {plan.artefact.manifest.name}"):
         model = core.read_model(plan.graph)
-        model.reshape({spec.name: [batch, *spec.shape[1:]] for spec in inputs})
-        return core.compile_model(model, "CPU", plan.settings)
-
-
-def _runner(compiled: dict[int, Any]) -> RunBatch:
-    requests = {batch: graph.create_infer_request() for batch, graph in compiled.items()}
-    names = [output.get_any_name() for output in next(iter(compiled.values())).outputs]
-
-    def run(inputs: Arrays) -> Tensors:
-        request = requests[len(next(iter(inputs.values())))]
-        with _as_engine_error("openvino failed on a picture"):
-            request.infer(inputs, share_inputs=True, share_outputs=True)
-        return {name: np.asarray(request.get_tensor(name).data) for name in names}
-
-    return run
-
-
-@contextmanager
-def _as_engine_error(what: str) -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        raise EngineError(f"{what}: {error}") from error
+        model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
+        return core.compile_model(model, "CPU", plan.settings(streams))
 
 
 def graph_gflop(artefact: Artefact, canvas: tuple[int, int]) -> float:
@@ -316,7 +305,7 @@ def graph_gflop(artefact: Artefact, canvas: tuple[int, int]) -> float:
         EngineError: if OpenVINO is missing or refuses the graph.
     """
     inputs = fixed_inputs(artefact.manifest, canvas)
-    with _as_engine_error(f"openvino cannot open model {artefact.manifest.name}"):
+    with openvino_errors(f"openvino cannot open model {artefact.manifest.name}"):
         model = _core().read_model(artefact.onnx_path)
         model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
         return sum(_operations(node) for node in model.get_ordered_ops()) / 1e9

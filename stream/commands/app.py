@@ -165,8 +165,15 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         typer.Option(min=1, help="Threads of the engine; all cores without it.", metavar="N"),
     ] = None,
     batch: Annotated[
-        int, typer.Option(min=1, help="Frames in one call of the engine.", metavar="N")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames in one call of the engine; without it 1 for cameras, for files as many as "
+            "the engine works on at once.",
+            show_default=False,
+            metavar="N",
+        ),
+    ] = None,
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Smooth the keypoints of each track (One Euro).")
     ] = False,

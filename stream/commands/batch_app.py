@@ -63,7 +63,13 @@ ThreadsOption = Annotated[
     typer.Option(min=1, help="Threads of the engine; all cores without it.", metavar="N"),
 ]
 BatchOption = Annotated[
-    int, typer.Option(min=1, help="Frames in one call of the engine.", metavar="N")
+    int | None,
+    typer.Option(
+        min=1,
+        help="Frames in one call of the engine; as many as it works on at once without it.",
+        show_default=False,
+        metavar="N",
+    ),
 ]
 JsonProgressFlag = Annotated[
     bool, typer.Option("--json-progress", help="Print every event as a line of JSON.")
@@ -82,12 +88,6 @@ CacheOption = Annotated[
 ]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
-
-@batch_app.command(WORK, hidden=True, epilog=BATCH_EXAMPLES)
-def work(  # noqa: PLR0913 - one parameter for each option: Typer reads the signature
-    paths: Annotated[
-        list[str],
-        typer.Argument(
 MetricsPortOption = Annotated[
     int | None,
     typer.Option(
@@ -99,6 +99,12 @@ MetricsPortOption = Annotated[
     ),
 ]
 
+
+@batch_app.command(WORK, hidden=True, epilog=BATCH_EXAMPLES)
+def work(  # noqa: PLR0913 - one parameter for each option: Typer reads the signature
+    paths: Annotated[
+        list[str],
+        typer.Argument(
             help="Videos, folders with videos, or patterns ('day*/*.mp4').",
             metavar="PATH",
             show_default=False,
@@ -133,18 +139,18 @@ MetricsPortOption = Annotated[
     detect_every: DetectEveryOption = 1,
     refine_below: RefineBelowOption = 1.0,
     threads: ThreadsOption = None,
-    batch: BatchOption = 1,
+    batch: BatchOption = None,
     allow_uncertified: UncertifiedFlag = False,
     cache: CacheOption = None,
     json_progress: JsonProgressFlag = False,
     quiet: QuietFlag = False,
+    metrics_port: MetricsPortOption = None,
 ) -> None:
     """Find and track the people in many videos.
 
     Goes on where it stopped, whatever stopped it. A file that cannot be read does not stop the
     rest. [bold]posestream batch status OUT[/bold] tells how far it is, [bold]posestream batch retry
     OUT[/bold] tries again what failed. Exit code: 0 all done, 1 some failed or left, 2 wrong use.
-    metrics_port: MetricsPortOption = None,
     """
     from stream.commands.batch_command import batch_command
     from stream.commands.batch_settings import BatchSettings, Workforce
@@ -187,11 +193,12 @@ def retry(  # noqa: PLR0913 - one parameter for each option: Typer reads the sig
     *,
     jobs: JobsOption = None,
     threads: ThreadsOption = None,
-    batch: BatchOption = 1,
+    batch: BatchOption = None,
     allow_uncertified: UncertifiedFlag = False,
     cache: CacheOption = None,
     json_progress: JsonProgressFlag = False,
     quiet: QuietFlag = False,
+    metrics_port: MetricsPortOption = None,
 ) -> None:
     """Do again what failed, with the options of the job, and what is left of it."""
     from stream.commands.batch_command import retry_command
@@ -200,5 +207,4 @@ def retry(  # noqa: PLR0913 - one parameter for each option: Typer reads the sig
     workforce = Workforce(
         jobs, threads, batch, allow_uncertified, cache, json_progress, quiet, metrics_port
     )
-    metrics_port: MetricsPortOption = None,
     raise typer.Exit(retry_command(out, workforce))

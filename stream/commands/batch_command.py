@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from engines.cascade.models import CascadeModels, find_cascade, portable_name
+from engines.open_engine import EngineName, file_batch
 from stream.clock import Clock, SystemClock
 from stream.commands.batch_report import (
     JSON_SECONDS,
@@ -28,16 +29,16 @@ from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import new_tracker, open_estimator, stream_name
 from stream.ingest.open_source import open_source
 from stream.ingest.source import Source
-from stream.jobs.inputs import find_inputs
 from stream.job_metrics import JobMetrics
+from stream.jobs.inputs import find_inputs
 from stream.jobs.job import Job, JobParts
 from stream.jobs.manifest import Item, ItemState, JobManifest, JobSettings
 from stream.jobs.manifest_file import ManifestFile, read_manifest
 from stream.jobs.resume import existing, resumed, retried
 from stream.logs import configure_logs
-from stream.pipeline import Selection, StopRequest
 from stream.metrics import new_registry
 from stream.metrics_server import MetricsServer
+from stream.pipeline import Selection, StopRequest
 from stream.run_statistics import RunStatistics
 from stream.sinks.annotated_video_sink import AnnotatedVideoSink
 from stream.sinks.fan_out import FanOutSink
@@ -104,9 +105,9 @@ def _work(out: Path, prepare: Prepare, workforce: Workforce, teller: Teller) -> 
     clock, stop = SystemClock(), StopRequest()
     every = JSON_SECONDS if workforce.json_progress else REFRESH_SECONDS
     with ExitStack() as close_last:
-        file = close_last.enter_context(closing(ManifestFile(out, prepare)))
         metrics = _open_metrics(out, workforce, close_last)
         report = Report(teller, clock, every, metrics)
+        file = close_last.enter_context(closing(ManifestFile(out, prepare)))
         report.begin(file.manifest)
         close_last.callback(lambda: teller.end(file.manifest))
         if file.manifest.in_state(ItemState.PENDING):
@@ -116,7 +117,6 @@ def _work(out: Path, prepare: Prepare, workforce: Workforce, teller: Teller) -> 
         return _exit_code(file.manifest)
 
 
-def _parts(
 def _open_metrics(out: Path, workforce: Workforce, close_last: ExitStack) -> JobMetrics | None:
     if workforce.metrics_port is None:
         return None
@@ -126,10 +126,12 @@ def _open_metrics(out: Path, workforce: Workforce, close_last: ExitStack) -> Job
     return metrics
 
 
+def _parts(
     out: Path, job: JobSettings, workforce: Workforce, stop: StopRequest, close_last: ExitStack
 ) -> JobParts:
     clock = SystemClock()
     settings = run_settings(job, workforce)
+    settings = settings.for_files(file_batch(EngineName(settings.engine), settings.threads))
     models = find_cascade(job.model)
     estimator = open_estimator(settings, models, RunStatistics(clock), clock)
     close_last.callback(estimator.close)

@@ -18,7 +18,7 @@ class Workforce:
     jobs: int | None = None
     """Files read at a time; None for one a processor, 2 to 4."""
     threads: int | None = None
-    batch: int = 1
+    batch: int | None = None
     allow_uncertified: bool = False
     cache: Path | None = None
     json_progress: bool = False

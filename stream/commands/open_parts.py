@@ -122,7 +122,7 @@ def _model_opener(
 
     def open_engine_of(artefact: Artefact, canvas: tuple[int, int]) -> Engine:
         in_crops = artefact.manifest.stage in ("top_down", "refiner")
-        batches = CROP_BATCHES if in_crops else (1,)
+        batches = CROP_BATCHES if in_crops else settings.engine_batches
         engine = trust.open(
             Wish(
                 artefact,
@@ -178,7 +178,9 @@ def open_metrics(
     registry = new_registry()
     server = MetricsServer(registry, settings.metrics_port)
     close_last.callback(server.close)
-    return MetricsObserver(Metrics(registry, version("posestream")), stream, settings.batch, clock)
+    return MetricsObserver(
+        Metrics(registry, version("posestream")), stream, settings.batch or 1, clock
+    )
 
 
 def engine_fields(spec: EngineSpec) -> dict[str, str]:

@@ -16,11 +16,12 @@ from rich.console import Console
 from engines.cascade.models import find_cascade
 from engines.cascade.settings import CascadeCounts
 from engines.engine import EngineSpec
+from engines.open_engine import EngineName, file_batch
 from stream.clock import Clock, SystemClock
 from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import (
-    engine_fields,
     EngineNews,
+    engine_fields,
     new_tracker,
     open_estimator,
     open_metrics,
@@ -82,6 +83,8 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
         source = open_source(settings.source, stream=stream_name(settings.source), clock=clock)
         undo.callback(source.close)
         about = source.description
+        if not about.is_live:
+            settings = settings.for_files(file_batch(EngineName(settings.engine), settings.threads))
         metrics = open_metrics(settings, about.stream, clock, close_last)
         observer = ObserverGroup([desk.statistics, desk.progress, *([metrics] if metrics else [])])
         news = EngineNews(metrics.metrics if metrics else None)

@@ -27,7 +27,10 @@ class RunSettings:
     max_frames: int | None = None
     metrics_port: int | None = None
     threads: int | None = None
-    batch: int = 1
+    batch: int | None = None
+    """Frames in one call of the engine; None for what suits the source."""
+    whole_batches: bool = False
+    """Batches are full but for the last: the engine needs nothing for single frames."""
     smooth: bool = False
     detect_every: int = 1
     refine_below: float = 1.0
@@ -51,6 +54,19 @@ class RunSettings:
                 f"the output {self.source} is the source itself and would replace it; choose "
                 "another name"
             )
+
+    def for_files(self, file_batch: int) -> "RunSettings":
+        """For frames that come as fast as they are taken, `file_batch` at once if the user left it.
+
+        Frames of a camera never wait for others to fill a batch unless the user says so.
+        """
+        return replace(self, batch=self.batch or file_batch, whole_batches=True)
+
+    @property
+    def engine_batches(self) -> tuple[int, ...]:
+        """What the engine is opened for."""
+        batch = self.batch or 1
+        return (batch,) if self.whole_batches else tuple(sorted({1, batch}))
 
     def with_demo_outputs(self) -> "RunSettings":
         """For the demo without any output: its results and its video, so there is something."""

@@ -48,6 +48,10 @@ class PictureMaker:
         """Nothing that was learnt of frames so far holds for the next one."""
         self._orientations.forget()
 
+    def close(self) -> None:
+        """Frees what frames left to the garbage collector, decoders and all: megabytes a source."""
+        self._orientations.collect()
+
     def picture(self, frame: VideoFrame) -> Picture:
         """The frame's picture, turned upright; its planes keep the decoder's memory alive."""
         space, full_range = colour_of(frame)
@@ -150,12 +154,15 @@ class _Orientations:
         shape = (frame.rotation, frame.width, frame.height)
         if self._known is None or self._known[0] != shape:
             self._known = shape, _orientation(frame)
-            self._collect()
+            self._cycles += 1
+        if self._cycles >= _CYCLES_BETWEEN_COLLECTIONS:
+            self.collect()
         return self._known[1]
 
-    def _collect(self) -> None:
-        self._cycles += 1
-        if self._cycles % _CYCLES_BETWEEN_COLLECTIONS == 0:
+    def collect(self) -> None:
+        """Frees the frames whose side data was asked for and that nobody else holds."""
+        if self._cycles:
+            self._cycles = 0
             gc.collect()
 
 

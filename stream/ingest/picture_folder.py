@@ -75,6 +75,7 @@ class PictureFolder:
         """See `Source.close`."""
         self._is_open = False
         self._read.close()
+        self._pictures.close()
 
     def _read_all(self) -> Generator[Frame, None, None]:
         index = 0

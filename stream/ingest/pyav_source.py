@@ -13,6 +13,7 @@ from stream.ingest.frame_timeline import FrameTimeline, TimeJump
 from stream.ingest.source import SourceDescription
 from stream.ingest.video_address import VideoAddress
 from stream.ingest.video_reader import DEFAULT_FPS, VideoReader
+from stream.picture import Picture
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,9 @@ class PyavSource:
         step = 1 / (self._reader.fps or Fraction(DEFAULT_FPS))
         self._timeline = FrameTimeline(step, is_live=self._is_live)
         self._start = Fraction(0) if self._is_live else _start(self._reader.start, pts_of(first))
-        self._first = self._frame(first)
-        self._description = self._describe()
+        begin = self._frame(first)
+        self._first: Frame | None = begin
+        self._description = self._describe(begin.picture)
 
     @property
     def description(self) -> SourceDescription:
@@ -74,21 +76,22 @@ class PyavSource:
 
     def frames(self) -> Iterator[Frame]:
         """See `Source.frames`."""
-        if not self._is_open:
+        last, self._first = self._first, None
+        if last is None:
             return
-        frame = self._first
-        yield frame
+        yield last
         for decoded in self._decoded:
-            frame = self._frame(decoded)
-            yield frame
+            last = self._frame(decoded)
+            yield last
         if self._is_open:
-            self._warn_if_short(frame)
+            self._warn_if_short(last)
 
     def close(self) -> None:
         """See `Source.close`."""
-        self._is_open = False
+        self._is_open, self._first = False, None
         self._decoded.close()
         self._reader.close()
+        self._pictures.close()
 
     def _frame(self, decoded: VideoFrame) -> Frame:
         pts, wall_seconds = pts_of(decoded), self._clock.wall()
@@ -109,8 +112,8 @@ class PyavSource:
             damaged=decoded.is_corrupt,
         )
 
-    def _describe(self) -> SourceDescription:
-        reader, picture = self._reader, self._first.picture
+    def _describe(self, picture: Picture) -> SourceDescription:
+        reader = self._reader
         return SourceDescription(
             stream=self._stream,
             codec=reader.codec,

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import Artefact
+from engines.engine_options import EngineOptions
 from engines.estimator import OnePassEstimator
-from engines.open_engine import EngineName, open_engine
+from engines.open_engine import EngineName, file_batch, open_engine
 from engines.zoo_models import find_model
 from stream.clock import SystemClock
 from stream.geometry import best_canvas, letterbox
@@ -55,6 +56,7 @@ class Bench:
             engine=EngineName(arguments.engine),
             canvas=self.canvas,
             threads=arguments.threads,
+            options=EngineOptions((arguments.batch,)),
         )
         self._canvases = self._first_canvases()
 
@@ -66,11 +68,12 @@ class Bench:
             return count / (self._clock.monotonic() - start)
 
     def engine_fps(self) -> float:
-        """Pictures a second of the engine alone, one after another."""
+        """Pictures a second of the engine alone, in the batches of the run."""
+        batch = self._arguments.batch
         start = self._clock.monotonic()
-        for index in range(self._frames):
-            one = index % len(self._canvases)
-            self.engine.infer({"canvas": self._canvases[one : one + 1]})
+        for index in range(0, self._frames, batch):
+            first = index % (len(self._canvases) - batch + 1)
+            self.engine.infer({"canvas": self._canvases[first : first + batch]})
         return self._frames / (self._clock.monotonic() - start)
 
     def run(self, runner: str, path: Path) -> RunStatistics:
@@ -147,7 +150,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="bottom_up")
     parser.add_argument("--engine", default="auto", choices=list(EngineName))
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=file_batch(EngineName.AUTO, None))
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=None)

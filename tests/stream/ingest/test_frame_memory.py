@@ -44,3 +44,14 @@ def test_a_folder_leaves_few_pictures_to_the_garbage_collector(tmp_path: Path) -
     with closing(open_source(str(tmp_path), stream="folder", clock=ManualClock())) as source:
         most = max(frames_alive() - before for _ in source.frames())
     assert most < 40
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_closed_video_leaves_nothing_to_the_garbage_collector(tmp_path: Path) -> None:
+    """Its first frame holds itself, and with it the decoder's pool of pictures: megabytes."""
+    path = write_video(tmp_path / "clip.mp4", frames=10)
+    before = frames_alive()
+    with closing(open_source(str(path), stream="clip", clock=ManualClock())) as source:
+        assert sum(1 for _ in source.frames()) == 10
+    del source  # its decoder keeps an empty frame for the next picture
+    assert frames_alive() == before
