@@ -11,6 +11,7 @@ from builders.training.hgg_task import HggSettings, HggTask
 from builders.training.kcam_task import KcamTask, KcamTaskSettings
 from builders.training.person_detector_task import PersonDetectorTask
 from builders.training.posefix_task import PoseFixSettings, PoseFixTask
+from builders.training.scoring_task import ScoringSettings, ScoringTask
 from builders.training.settings import Folders, Frozen
 from builders.training.smpr_task import CompactSmprTask, SmprSettings, SmprTask
 from builders.training.task import TrainingTask
@@ -34,6 +35,7 @@ TASKS = {
     "kcam": TaskEntry(KcamTaskSettings, KcamTask),
     "person_detector": TaskEntry(CompactSettings, PersonDetectorTask),
     "posefix": TaskEntry(PoseFixSettings, PoseFixTask),
+    "scoring_net": TaskEntry(ScoringSettings, ScoringTask),
     "smpr": TaskEntry(SmprSettings, SmprTask),
 }
 """By the recipe's `network`."""
