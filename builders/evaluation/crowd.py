@@ -50,7 +50,7 @@ def crowd_levels(labels: Labels) -> dict[CrowdLevel, list[int]]:
 def crowd_index(people: list[Record]) -> float:
     """Mean over people of (joints of others in the box) / (joints of one's own); 0 for nobody.
 
-    Equation 5 of the paper, over labelled joints; a joint on the border of a box lies inside.
+    The paper's "Crowd Index", over labelled joints; a joint on the border of a box lies inside.
     """
     joints = [np.array(person["keypoints"]).reshape(-1, 3) for person in people]
     labelled = [points[points[:, 2] > 0, :2] for points in joints]
