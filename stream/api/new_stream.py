@@ -37,11 +37,12 @@ class NewStream(StreamWish):
 
     @field_validator("url")
     @classmethod
-    def _is_on_the_network(cls, url: str) -> str:
-        parts = parse_source_url(url) if "://" in url else None
-        if parts is None or parts.scheme not in NETWORK_SCHEMES:
+    def _is_an_address(cls, url: str) -> str:
+        scheme, mark, _ = url.partition("://")
+        if not mark or scheme.lower() not in NETWORK_SCHEMES:
             schemes = ", ".join(f"{scheme}://" for scheme in NETWORK_SCHEMES)
             raise ValueError(f"expected one of {schemes}; files and webcams are for the site file")
+        parse_source_url(url)
         return url
 
 

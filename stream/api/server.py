@@ -90,9 +90,12 @@ class ApiServer:
 def _listen(bind: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     try:
-        return socket.create_server((bind, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((bind, port), family=family, backlog=BACKLOG)
+        # Connections inherit it. Without, head and body of an answer go out 40 ms apart.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"api.port {port} on {bind}: cannot be used: {error}; choose another one from 1 to "
             "65535, or 0 for any that is free"
         ) from error
+    return listener

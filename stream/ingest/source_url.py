@@ -82,14 +82,13 @@ def parse_source_url(text: str) -> SourceUrl:
 def shown_url(text: str) -> str:
     """An address without its login: all up to the last @ goes, so that no password can stay.
 
-    Where no @ ends a login and no host can be told from a password, all goes.
+    Where no host can be told from a password, all goes.
     """
     scheme, mark, rest = text.partition("://")
     _, at, after = rest.rpartition("@")
-    if at:
-        return redacted(f"{scheme}{mark}{HIDDEN}@{after}")
-    is_safe = not mark or _valid_place(_split_path(rest)[0]) is not None
-    return redacted(text) if is_safe else f"{scheme}{mark}{HIDDEN}"
+    if mark and _valid_place(_split_path(after)[0]) is None:
+        return f"{scheme}{mark}{HIDDEN}"
+    return redacted(f"{scheme}{mark}{HIDDEN}@{after}" if at else text)
 
 
 def _split_login(rest: str) -> tuple[str, re.Match[str], str] | None:

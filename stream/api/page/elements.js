@@ -48,7 +48,7 @@ export function keyed(parent, items, keyOf, make) {
   });
 }
 
-// A table row whose cells are written anew: `cells(item)` gives texts or nodes.
+// A table row whose cells are written anew: `cells(item)` gives texts or nodes; the last may be long.
 export function row(cells) {
   const node = el("tr");
   return {
@@ -61,6 +61,7 @@ export function row(cells) {
         if (content instanceof Node) {
           if (cell.firstChild !== content) cell.replaceChildren(content);
         } else say(cell, String(content));
+        cell.classList.toggle("long", place > 0 && place === found.length - 1 && cell.textContent.length > 20);
       });
     },
   };
@@ -72,4 +73,13 @@ export function table(caption, headings) {
   const node = el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": caption },
     el("table", {}, el("caption", {}, caption), el("thead", {}, head), body));
   return { node, body };
+}
+
+// A bar as long as a share of 0 to 1; `set` changes it.
+export function bar(kind) {
+  const inner = el("span");
+  return {
+    node: el("span", { class: `share ${kind}`, "aria-hidden": "true" }, inner),
+    set(value) { inner.style.width = `${(100 * Math.min(1, Math.max(0, value))).toFixed(1)}%`; },
+  };
 }

@@ -1,6 +1,6 @@
 // One stream: picture, diagnosis, ledger, timeline of outcomes, what happened.
 
-import { el, keyed, mark, row, say, table } from "/page/elements.js";
+import { bar, el, keyed, mark, row, say, table } from "/page/elements.js";
 import { keepFresh } from "/page/pictures.js";
 import { askJson, streamPath } from "/page/session.js";
 import { timeline } from "/page/timeline.js";
@@ -24,9 +24,9 @@ export function streamPage(name) {
   const body = el("div", { class: "stream" },
     el("div", { class: "picture" }, image, el("span", { class: "waits", "aria-hidden": "true" }, "no picture yet")),
     el("section", { class: "card" }, el("h2", {}, "How it is"), findings, facts),
-    ledger.node,
     el("section", { class: "card wide" }, el("h2", {}, "Outcomes of the last ten minutes"), line.node),
-    el("section", { class: "card wide" }, events.node));
+    ledger.node,
+    el("section", { class: "card" }, events.node));
   const node = el("section", {}, head, told, gone, body);
   const stop = keepFresh(image, name, "medium");
   let history = null, newest = null;
@@ -133,10 +133,10 @@ function ledgerCard() {
       const rows = [...words.OUTCOMES, "in_flight"];
       counts = ledger;
       keyed(list.body, rows, (outcome) => outcome, (outcome) => {
-        const bar = el("meter", { min: 0, max: 1, value: 0, class: outcome, "aria-label": `share of ${outcome}` });
+        const share = bar(outcome);
         return row((one) => {
-          bar.value = counts.read ? counts[one] / counts.read : 0;
-          return [one.replace("_", " "), words.count(counts[one]), bar, words.OUTCOME_WORDS[one] ?? "on their way"];
+          share.set(counts.read ? counts[one] / counts.read : 0);
+          return [one.replace("_", " "), words.count(counts[one]), share.node, words.OUTCOME_WORDS[one] ?? "on their way"];
         });
       });
       const total = rows.reduce((all, outcome) => all + ledger[outcome], 0);

@@ -1,6 +1,6 @@
 // The daemon: stages, batches, processes, sinks, spool.
 
-import { el, keyed, mark, row, say, svg, table } from "/page/elements.js";
+import { bar, el, keyed, mark, row, say, svg, table } from "/page/elements.js";
 import * as words from "/page/words.js";
 
 const KEPT = 120;
@@ -56,7 +56,7 @@ function figuresOf(system) {
     ["Streams", `${system.streams} of ${system.max_streams}`, `${words.plural(system.decoder_restarts, "decoder restart")}`],
     ["Memory", words.bytes(system.processes.reduce((all, one) => all + one.own_memory_bytes, 0)), "of engine and decoders, not shared"],
     ["Sinks", away.length ? `${away.length} away` : "all take results", spool ? `${words.bytes(spool)} wait on disk` : "nothing waits on disk", away.length ? "bad" : "good"],
-    ["Up since", words.seconds(system.uptime_seconds), `version ${system.version}`],
+    ["Up for", words.seconds(system.uptime_seconds), `version ${system.version}`],
   ];
 }
 
@@ -72,10 +72,10 @@ function refusal() {
 }
 
 function stageRow(longest) {
-  const bar = el("meter", { min: 0, max: 1, class: "stage", "aria-hidden": "true" });
+  const length = bar("stage");
   return row((stage) => {
-    bar.value = (stage.p95_seconds ?? 0) / longest();
-    return [stage.name, words.seconds(stage.p50_seconds), words.seconds(stage.p95_seconds), bar, words.count(stage.count)];
+    length.set((stage.p95_seconds ?? 0) / longest());
+    return [stage.name, words.seconds(stage.p50_seconds), words.seconds(stage.p95_seconds), length.node, words.count(stage.count)];
   });
 }
 

@@ -79,3 +79,11 @@ def test_a_secret_field_of_the_query_does_not_show() -> None:
 def test_what_has_no_host_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="expected scheme://host/path"):
         parse_source_url(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["rtsp://joe:s3cret", "rtsp://joe:p@s3 cret", "rtsp://joe:s3cret/x", "rtsp://a:s3#b@c d"],
+)
+def test_where_no_host_can_be_told_from_a_password_all_is_hidden(text: str) -> None:
+    assert shown_url(text) == "rtsp://***"
