@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,27 @@ MIN_ROUNDS = 5
 Floats = NDArray[np.float64]
 
 
+class Timed(Protocol):
+    """Whatever is called again and again."""
+
+    @property
+    def name(self) -> str:
+        """In the table."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Rows in a call."""
+        ...
+
+    def call(self) -> object:
+        """What takes time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contestant:
-    """An engine, and the batch it is given in every call."""
+    """An engine, and the batch it is given in every call; implements `Timed`."""
 
     name: str
     engine: Engine
@@ -25,6 +44,10 @@ class Contestant:
     def batch(self) -> int:
         """Rows in a call."""
         return len(next(iter(self.inputs.values())))
+
+    def call(self) -> object:
+        """See `Timed.call`."""
+        return self.engine.infer(self.inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,16 +74,16 @@ class Timing:
         return ratio
 
 
-def take_turns(contestants: Sequence[Contestant], seconds: float, clock: Clock) -> list[Timing]:
+def take_turns(contestants: Sequence[Timed], seconds: float, clock: Clock) -> list[Timing]:
     """Calls all in turn, again and again, for about so many seconds; warm calls do not count."""
     for one in contestants:
-        one.engine.infer(one.inputs)
+        one.call()
     spent: list[list[float]] = [[] for _ in contestants]
     start = clock.monotonic()
     while clock.monotonic() - start < seconds or len(spent[0]) < MIN_ROUNDS:
         for times, one in zip(spent, contestants, strict=True):
             before = clock.monotonic()
-            one.engine.infer(one.inputs)
+            one.call()
             times.append(clock.monotonic() - before)
     return [
         Timing(one.name, one.batch, np.array(times))

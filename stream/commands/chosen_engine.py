@@ -86,8 +86,30 @@ def batch_sizes(text: str) -> tuple[int, ...]:
     Raises:
         ConfigError: if it is no list of numbers, or one is out of range.
     """
+    return checked_buckets(whole_numbers("batch", text))
+
+
+def whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Of "1,8,32".
+
+    Raises:
+        ConfigError: if it is no list of numbers.
+    """
     try:
-        sizes = tuple(int(word) for word in text.split(","))
+        return tuple(int(word) for word in text.split(","))
     except ValueError as error:
-        raise ConfigError(f"batch: expected numbers like 1,8,32, got {text!r}") from error
-    return checked_buckets(sizes)
+        raise ConfigError(f"{option}: expected numbers like 1,8,32, got {text!r}") from error
+
+
+def refuse_for_cascades(chosen: ChosenEngine, batch: str, compare: tuple[str, str] | None) -> None:
+    """Options that are about one engine.
+
+    Raises:
+        ConfigError: naming those that were given.
+    """
+    given = {"--pictures": chosen.pictures, "--compare": compare, "--batch": batch != "1"}
+    if wrong := [option for option, value in given.items() if value]:
+        raise ConfigError(
+            f"bench {chosen.model}: {', '.join(wrong)} is for one model; several are timed as "
+            "`posestream run` runs them, by the number of people in a frame (--people)"
+        )

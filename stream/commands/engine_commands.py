@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from stream.commands.cascade_options import DetectEveryOption
+
 EngineOption = Annotated[
     Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt", "tensorrt_rtx"],
     typer.Option("--engine", help="What runs the model; auto takes the fastest that works."),
@@ -59,6 +61,8 @@ BENCH_EXAMPLES = "\n".join(
         "posestream bench bottom_up --batch 1,8",
         "[dim]# two in turn in one run: ENGINE or ENGINE:PRECISION[/dim]",
         "posestream bench bottom_up --compare openvino onnxruntime:fp32",
+        "[dim]# what a frame costs by the people in it[/dim]",
+        "posestream bench DETECTOR+TOP_DOWN --people 1,4,8 --json",
     )
 )
 
@@ -100,6 +104,11 @@ def bench_model(  # noqa: PLR0913 - one parameter for each option: Typer reads t
             metavar="A B",
         ),
     ] = None,
+    people: Annotated[
+        str,
+        typer.Option(help="Of several models: how many people are in a frame.", metavar="N,N,…"),
+    ] = "1,4,8",
+    detect_every: DetectEveryOption = 1,
     seconds: Annotated[float, typer.Option(min=0.1, help="Of measuring.")] = 5.0,
     pictures: PicturesOption = None,
     threads: ThreadsOption = None,
@@ -108,11 +117,22 @@ def bench_model(  # noqa: PLR0913 - one parameter for each option: Typer reads t
 ) -> None:
     """Check an engine's outputs, then time it: p50, p95, p99, images and operations a second.
 
-    Exit code 1, and no times, if its people are not those of the fp32 reference.
+    Exit code 1, and no times, if its people are not those of the fp32 reference. Of several models
+    (DETECTOR+TOP_DOWN) the table tells what a frame costs by the number of people in it.
     """
+    from engines.cascade.models import split_models
     from stream.commands.bench import BenchSettings, bench_command
     from stream.commands.chosen_engine import ChosenEngine, batch_sizes
 
     one = ChosenEngine(model, engine, precision, pictures, threads, cache)
+    if len(split_models(model)) > 1:
+        from stream.commands.bench_cascade import CascadeBench, bench_cascade
+        from stream.commands.chosen_engine import refuse_for_cascades, whole_numbers
+
+        refuse_for_cascades(one, batch, compare)
+        numbers = whole_numbers("people", people)
+        raise typer.Exit(
+            bench_cascade(CascadeBench(one, numbers, seconds, detect_every), as_json=as_json)
+        )
     settings = BenchSettings(one, batch_sizes(batch), compare, seconds)
     raise typer.Exit(bench_command(settings, as_json=as_json))

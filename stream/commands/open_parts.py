@@ -95,7 +95,7 @@ def open_estimator(
 
     What there is to tell of its engines goes into `news`; cascades tell `count` of their work.
     """
-    open_model = _model_opener(settings, clock, news or EngineNews())
+    open_model = engine_opener(settings, clock, news or EngineNews())
     if len(models.artefacts) == 1:
         return OnePassEstimator(
             models.first,
@@ -108,10 +108,10 @@ def open_estimator(
     return CascadeEstimator(models, open_model, clock=clock, settings=settings.cascade, watch=watch)
 
 
-def _model_opener(
+def engine_opener(
     settings: RunSettings, clock: Clock, news: EngineNews
 ) -> Callable[[Artefact], EngineFactory]:
-    """Opens engines of any model."""
+    """Opens engines of any model, those that can be trusted."""
     store = EngineStore(settings.cache or default_store_root())
     trust = EngineTrust(
         clock,
