@@ -44,7 +44,9 @@ _NEW_PICTURES = (EventKind.ADDED, EventKind.REMOVED)
 class FrontDesk:
     """Made by the supervisor's thread, used by the event loop's."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, on_end: Callable[[], None] = lambda: None) -> None:
+        """Hears of the daemon while `watching`; `on_end` is called when it begins to end."""
+        self._on_end = on_end
         self.daemon, self.fleet, self.clock = daemon, daemon.fleet, daemon.clock
         self.version = version("posestream")
         self.chronicle = Chronicle()
@@ -181,6 +183,10 @@ class FrontDesk:
             self.broadcast.tell("system", (await self.system()).model_dump())
 
     def _hear(self, event: FleetEvent) -> None:
+        if event.kind is EventKind.ENDING:
+            self._on_end()
+            self.broadcast.end()
+            return
         self.chronicle.note(event)
         if event.kind in _NEW_PICTURES:
             self.previews.forget(event.stream)

@@ -35,7 +35,7 @@ class ApiServer:
         token = None if wish.token is None else checked_token(wish.token.read(daemon.folder))
         self._socket = _listen(wish.bind, wish.port)
         self._bind = wish.bind
-        self._desk = FrontDesk(daemon)
+        self._desk = FrontDesk(daemon, self._stop_answering)
         app = make_app(self._desk, token, known_hosts(wish.bind))
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -74,12 +74,14 @@ class ApiServer:
 
     def close(self) -> None:
         """Ends what is under way, and the thread; a second call does nothing."""
-        self._is_closing = True
-        self._server.should_exit = True
+        self._stop_answering()
         self._desk.end()
         if self._join is not None:
             self._join(JOIN_SECONDS)
         self._socket.close()
+
+    def _stop_answering(self) -> None:
+        self._is_closing = self._server.should_exit = True
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket])

@@ -28,7 +28,14 @@ from dataclasses import replace
 from stream.clock import Clock
 from stream.fleet.decoder_pool import PoolPlan
 from stream.fleet.engine_desk import EnginePlan
-from stream.fleet.fleet_view import FleetHealth, FrameNumber, StreamView, copied_snapshot, view_of
+from stream.fleet.fleet_view import (
+    EventKind,
+    FleetHealth,
+    FrameNumber,
+    StreamView,
+    copied_snapshot,
+    view_of,
+)
 from stream.fleet.inbox import Answer, BusyError, Inbox
 from stream.fleet.reconcile import Changes
 from stream.fleet.stream_desk import Snapshot
@@ -164,6 +171,7 @@ class Fleet:
                 each_turn()
         finally:
             self._is_ending = True
+            self._supervisor.tell(EventKind.ENDING, "")
             self._supervisor.shut_down()
             self._is_running = False
             self._inbox.disown()

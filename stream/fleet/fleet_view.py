@@ -26,6 +26,8 @@ class EventKind(StrEnum):
     """Fields: state, cause, words."""
     ENGINE = "engine"
     """The engine started, ended, or got a model ready."""
+    ENDING = "ending"
+    """The daemon ends; it takes no more changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ class Supervisor:
             desk.last_epoch = self._parts.epochs.last(name)
         self._phases[name] = spread_phase(self._added)
         self._added += 1
-        self._tell(EventKind.ADDED, name)
+        self.tell(EventKind.ADDED, name)
         self._begin(desk)
 
     def remove(self, name: str) -> None:
@@ -140,7 +140,7 @@ class Supervisor:
         del self.desks[name], self._phases[name]
         self._pool.forget(name)
         desk.finish()
-        self._tell(EventKind.REMOVED, name)
+        self.tell(EventKind.REMOVED, name)
 
     def replan(self, plan: StreamPlan) -> None:
         """The stream goes on after another plan; its ledger and its sink stay."""
@@ -151,7 +151,7 @@ class Supervisor:
         self._engine.withdraw(plan.name)
         desk.adopt(plan)
         self._begin(desk)
-        self._tell(EventKind.CHANGED, plan.name)
+        self.tell(EventKind.CHANGED, plan.name)
 
     def reconcile(self, wanted: dict[str, StreamPlan]) -> Changes:
         """See `Fleet.reconcile`."""
@@ -346,12 +346,13 @@ class Supervisor:
         fields = {"state": status.state.value, "cause": status.cause.value if status.cause else ""}
         level = logging.DEBUG if _is_routine(status) else logging.INFO
         log.log(level, "stream_state", extra={"stream": name, **fields, "words": words})
-        self._tell(EventKind.STATE, name, {**fields, "words": words})
+        self.tell(EventKind.STATE, name, {**fields, "words": words})
 
     def _engine_changed(self) -> None:
-        self._tell(EventKind.ENGINE, "", {"ready": str(self._engine.is_ready).lower()})
+        self.tell(EventKind.ENGINE, "", {"ready": str(self._engine.is_ready).lower()})
 
-    def _tell(self, kind: EventKind, stream: str, fields: dict[str, str] | None = None) -> None:
+    def tell(self, kind: EventKind, stream: str, fields: dict[str, str] | None = None) -> None:
+        """Tells all listeners."""
         event = FleetEvent(kind, stream, self._parts.clock.wall(), fields or {})
         for tell in tuple(self.listeners):
             tell(event)

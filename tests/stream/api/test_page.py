@@ -1,0 +1,184 @@
+"""The live page in a real Chromium, with a real daemon and real cameras that come and go."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from engines.artefact import Artefact
+from tests.chromium import WAIT_MS, Complaints, chromium
+from tests.command_line import free_port, running
+from tests.running_api import client_of
+from tests.running_daemon import running_daemon, write_site
+from tests.stream.api.conftest import Served
+
+pytestmark = pytest.mark.slow
+
+PHONE = {"width": 390, "height": 800}
+TOKEN = "a-token-of-some-length-0123456789"  # noqa: S105 - of this test
+DRAWN_AT = """name => {
+  const image = document.querySelector(`[data-stream="${name}"] img, img[data-stream="${name}"]`);
+  if (!image || !image.dataset.shown || !image.complete) return null;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  const pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+  let sum = 0, count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    const colour = [data[i], data[i + 1], data[i + 2]];
+    if (Math.max(...colour) - Math.min(...colour) > 90) {
+      sum += (i / 4) % canvas.width;
+      count += 1;
+    }
+  }
+  return count > 20 ? sum / count : null;
+}"""
+"""Mean column of what was drawn in colour into a picture: the clips themselves are grey."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def opened(browser: Browser, address: str, **wishes: Any) -> tuple[Page, Complaints]:
+    page = browser.new_page(**wishes)
+    page.set_default_timeout(WAIT_MS)
+    complaints = Complaints(page)
+    page.goto(address)
+    return page, complaints
+
+
+def drawn_at(page: Page, name: str) -> float:
+    found = page.wait_for_function(DRAWN_AT, arg=name, timeout=WAIT_MS).json_value()
+    return float(found)
+
+
+def wait_for_state(page: Page, name: str, *states: str) -> None:
+    wanted = ", ".join(f'.tile[data-stream="{name}"][data-state="{state}"]' for state in states)
+    page.wait_for_selector(wanted)
+
+
+def test_streams_appear_move_go_and_come_back_and_so_does_the_daemon(
+    browser: Browser, walk: Path, tiny_artefact: Artefact, tmp_path: Path
+) -> None:
+    camera_port, api_port = free_port(), free_port()
+    stream = {"model": str(tiny_artefact.folder), "max_fps": 5}
+    url = f"rtsp://127.0.0.1:{camera_port}/cam0"
+    streams = [
+        {"name": "door", "url": url, **stream},
+        {"name": "film", "url": str(walk), "profile": "file", **stream},
+    ]
+    site = write_site(tmp_path, streams, api={"port": api_port})
+    words = ("camera", walk, "--port", camera_port)
+    with ExitStack() as first:
+        camera = first.enter_context(running(*words, cwd=tmp_path))
+        with running_daemon(site) as daemon:
+            api = client_of(daemon)
+            page, complaints = opened(browser, api.address)
+            for name in ("door", "film"):
+                wait_for_state(page, name, "live")
+            begin = drawn_at(page, "door")
+            moved = f"begin => Math.abs(({DRAWN_AT})('door') - begin) > 4"
+            page.wait_for_function(moved, arg=begin, timeout=WAIT_MS)
+            camera.kill()
+            wait_for_state(page, "door", "backoff", "stalled", "connecting")
+            page.wait_for_selector('.tile[data-stream="door"][data-level="bad"] .note')
+            wait_for_state(page, "film", "live")
+            with running(*words, cwd=tmp_path):
+                wait_for_state(page, "door", "live")
+                assert complaints.all == []
+                assert daemon.stop() == 0
+                page.wait_for_selector("#banner:not([hidden])")
+                with running_daemon(site) as again:
+                    client_of(again)
+                    page.wait_for_selector("#banner", state="hidden")
+                    wait_for_state(page, "door", "live")
+                    begin = drawn_at(page, "door")
+                    page.wait_for_function(moved, arg=begin, timeout=WAIT_MS)
+                    assert complaints.but_absence == []
+                    page.close()
+                    assert again.stop() == 0
+
+
+def test_a_stream_has_a_page_that_tells_all_and_takes_commands(
+    browser: Browser, served: Served
+) -> None:
+    page, complaints = opened(browser, served.api.address)
+    wait_for_state(page, "cam", "live")
+    page.focus('.tile[data-stream="cam"]')
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".stream .findings li[data-level]")
+    page.wait_for_selector(".sum[data-balances=true]")
+    page.wait_for_selector('.bar.inferred[d^="M"]', state="attached")
+    drawn_at(page, "cam")
+    page.focus(".chart")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        "document.querySelector('.timeline .told').textContent.includes('inferred')"
+    )
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_selector('section[data-state="paused"]')
+    assert served.api.stream("cam")["paused"]
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_selector('section[data-state="live"]')
+    page.keyboard.press("Escape")
+    wait_for_state(page, "cam", "live")
+    assert complaints.all == []
+    page.close()
+
+
+def test_the_system_page_tells_of_stages_processes_and_sinks(
+    browser: Browser, served: Served
+) -> None:
+    page, complaints = opened(browser, f"{served.api.address}#/system")
+    for words in ("queue", "decoder-0", "jsonl"):
+        page.get_by_role("rowheader", name=words).wait_for()
+    assert complaints.all == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_on_a_phone(browser: Browser, served: Served, scheme: Any) -> None:
+    page, complaints = opened(browser, served.api.address, viewport=PHONE, color_scheme=scheme)
+    places = {"#/": ".tile", "#/streams/cam": ".sum[data-balances]", "#/system": ".card tbody tr"}
+    for place, sign in places.items():
+        page.goto(f"{served.api.address}{place}")
+        page.wait_for_selector(sign)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
+    assert complaints.all == []
+    page.close()
+
+
+def test_a_name_is_shown_as_text_and_never_run(browser: Browser, served: Served) -> None:
+    page, complaints = opened(
+        browser, f"{served.api.address}#/streams/%3Cimg%20src=x%20onerror=alert(1)%3E"
+    )
+    page.get_by_text("There is no such stream any more").wait_for()
+    assert complaints.but_absence == complaints.all
+    assert page.locator("main img[src=x]").count() == 0
+    page.close()
+
+
+def test_a_page_without_the_token_asks_for_it(
+    browser: Browser, tiny_artefact: Artefact, walk: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(TOKEN, "utf-8")
+    streams = [{"name": "cam", "url": str(walk), "model": str(tiny_artefact.folder), "max_fps": 5}]
+    wish = {"port": 0, "token": {"file": "token"}}
+    with running_daemon(write_site(tmp_path, streams, api=wish)) as daemon:
+        page, _ = opened(browser, client_of(daemon, TOKEN).address)
+        field = page.locator("input[name=token]")
+        field.fill("not-the-token-of-the-daemon")
+        field.press("Enter")
+        page.get_by_text("That is not the token.").wait_for()
+        field.fill(TOKEN)
+        field.press("Enter")
+        drawn_at(page, "cam")
+        page.close()
+        assert daemon.stop() == 0
