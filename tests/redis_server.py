@@ -25,12 +25,18 @@ def server_program() -> Path | None:
 class RedisServer:
     """One server process; it writes nothing to disk unless `folder` is given."""
 
-    def __init__(self, program: Path, password: str = "", folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        program: Path,
+        password: str = "",
+        folder: Path | None = None,
+        port: int | None = None,
+    ) -> None:
         self._program = program
         self._password = password
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
-        self.port = _free_port()
+        self.port = port or _free_port()
         self.start()
 
     def start(self) -> None:
