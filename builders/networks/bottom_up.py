@@ -78,7 +78,10 @@ class CompactBottomUp(nn.Module):
 
     def forward(self, pixels: Tensor) -> BottomUpMaps:
         """(B, 3, H, W) RGB in [-1, 1], sides multiples of 32, to maps at stride 4."""
-        p2, p3, p4 = self.trunk(pixels)
+        return self.maps(*self.trunk(pixels))
+
+    def maps(self, p2: Tensor, p3: Tensor, p4: Tensor) -> BottomUpMaps:
+        """What the trunk gave to maps at stride 4."""
         p4 = functional.interpolate(p4, scale_factor=2.0, mode="bilinear", align_corners=False)
         heat, centre, regress = self.first(p2)
         fine = torch.cat((p2, heat, centre, regress / OFFSET_SCALE), 1)
