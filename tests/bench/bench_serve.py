@@ -1,0 +1,152 @@
+"""Frames per second of the daemon against the inline runner, on one clip with one engine.
+
+    python -m tests.bench.bench_serve CLIP [--streams 4] [--seconds 20] [--rounds 3] [--out F.json]
+
+The daemon reads the clip as several streams at once, round and round at the clip's own pace: more
+frames than the engine can take. Its inferred frames a second, counted by its ledgers, take turns
+with those of the inline runner. Processes, shared memory, scheduling and delivery are all in it; so
+is the decoding of the frames that are dropped.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+from typing import Any
+
+import yaml
+
+from engines.open_engine import EngineName
+from engines.zoo_models import find_model
+from stream.clock import SystemClock
+from stream.commands.check_site import wrong_with_model
+from stream.commands.serve import engine_process
+from stream.fleet.daemon import Daemon
+from stream.frame import Outcome
+from stream.pipeline import StopRequest
+from tests.bench.bench_run import Bench
+from tests.bench.report import Figure, write_report
+
+WARM_UP_FRAMES = 8
+CLOCK = SystemClock()
+
+
+def write_site_of(clip: Path, folder: Path, bench: Bench, arguments: argparse.Namespace) -> Path:
+    """One stream for each reading of the clip, and the inline runner's engine."""
+    spec = bench.engine.spec
+    streams = [
+        {
+            "name": f"copy{number}",
+            "url": str(clip.resolve()),
+            "profile": "file",
+            "model": arguments.model,
+        }
+        for number in range(arguments.streams)
+    ]
+    site = {
+        "streams": streams,
+        "sinks": [{"kind": "jsonl", "folder": "out"}],
+        "engine": {
+            "name": spec.engine,
+            "precision": spec.precision.value,
+            "threads": spec.threads,
+            "batch": arguments.batch,
+        },
+    }
+    file = folder / "site.yaml"
+    file.write_text(yaml.safe_dump(site), "utf-8")
+    return file
+
+
+def inferred(daemon: Daemon) -> int:
+    """By all streams together."""
+    return sum(view.ledger.outcomes[Outcome.INFERRED] for view in daemon.fleet.describe_all())
+
+
+def daemon_fps(site: Path, seconds: float) -> dict[str, Any]:
+    """Starts a daemon, measures it once it is warm, and stops it."""
+    stop, pause = StopRequest(), Event()
+    daemon = Daemon(site, engine_process, CLOCK, wrong_with_model)
+    thread = Thread(target=daemon.run, args=(stop,), name="supervisor")
+    thread.start()
+    try:
+        while inferred(daemon) < WARM_UP_FRAMES:
+            pause.wait(0.05)
+        begun, before = CLOCK.monotonic(), inferred(daemon)
+        pause.wait(seconds)
+        fps = (inferred(daemon) - before) / (CLOCK.monotonic() - begun)
+        ledgers = [view.ledger for view in daemon.fleet.describe_all()]
+    finally:
+        stop.request()
+        thread.join()
+    return {"daemon_fps": fps, "dropped": sum(one.outcomes[Outcome.DROPPED] for one in ledgers)}
+
+
+def one_round(bench: Bench, site: Path, seconds: float) -> dict[str, float]:
+    """The daemon between two halves of the inline runner, so that a busy neighbour slows both."""
+    out = site.parent / "inline.jsonl"
+    first = bench.run("inline", out).frames_per_second
+    daemon = daemon_fps(site, seconds)
+    second = bench.run("inline", out).frames_per_second
+    inline = 2 / (1 / first + 1 / second)
+    return {**daemon, "inline_fps": inline, "daemon_of_inline": daemon["daemon_fps"] / inline}
+
+
+def figures(arguments: argparse.Namespace, rounds: Sequence[Mapping[str, float]]) -> list[Figure]:
+    """Medians of the rounds."""
+    what = f"{arguments.model} on {arguments.clip.name}"
+
+    def middle(key: str) -> float:
+        return median(one[key] for one in rounds)
+
+    return [
+        Figure(f"Daemon, {arguments.streams} streams, {what}", middle("daemon_fps"), "frames/s"),
+        Figure(f"Inline runner, {what}", middle("inline_fps"), "frames/s"),
+        Figure(f"Daemon of the inline runner, {what}", middle("daemon_of_inline"), ""),
+    ]
+
+
+def parsed_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--model", default="bottom_up")
+    parser.add_argument("--engine", default="auto", choices=list(EngineName))
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--streams", type=int, default=4)
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=None)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    arguments = parsed_arguments()
+    load_before = round(os.getloadavg()[0], 2)
+    bench = Bench(arguments.clip, find_model(arguments.model), arguments)
+    with TemporaryDirectory() as folder:
+        site = write_site_of(arguments.clip, Path(folder), bench, arguments)
+        rounds = [one_round(bench, site, arguments.seconds) for _ in range(arguments.rounds)]
+    details = {
+        "clip": arguments.clip.name,
+        "size": bench.size,
+        "streams": arguments.streams,
+        "seconds": arguments.seconds,
+        "inline_frames": 2 * arguments.frames,
+        "batch": arguments.batch,
+        "engine": asdict(bench.engine.spec),
+        "rounds": [{key: round(value, 3) for key, value in one.items()} for one in rounds],
+        "load_average_before": load_before,
+    }
+    write_report("serve", figures(arguments, rounds), details, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
