@@ -14,6 +14,42 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
     assert load_recipe(path).name == path.stem
 
 
+PEOPLE, PICTURES = 149_813, 64_115
+"""Of COCO train2017 with joints."""
+PAPERS = {
+    # of what an epoch consists, examples a step, epochs and where the rate falls, rate, scale, turn
+    "simple_baseline_": (PEOPLE, 128, (140, 90, 120), 1e-3, 0.3, 40),
+    "hrnet_w48_384": (PEOPLE, 96, (210, 170, 200), 1e-3, 0.35, 45),
+    "hrnet_": (PEOPLE, 128, (210, 170, 200), 1e-3, 0.35, 45),
+    "graph_pcnn_r": (PEOPLE, 128, (140, 90, 120), 1e-3, 0.3, 40),
+    "graph_pcnn_w48_384": (PEOPLE, 96, (210, 170, 200), 1e-3, 0.35, 45),
+    "graph_pcnn_w": (PEOPLE, 128, (210, 170, 200), 1e-3, 0.35, 45),
+    "kcam_": (PEOPLE, 128, (210, 170, 200), 5e-4, 0.5, 40),
+    "posefix_": (PEOPLE, 128, (140, 90, 120), 5e-4, 0.3, 40),
+    "hgg_w32": (PICTURES, 48, (140, 90, 120), 1e-3, None, None),
+    "hgg_w48": (PICTURES, 32, (140, 90, 120), 1e-3, None, None),
+    "higher_hgg_": (PICTURES, 32, (140, 90, 120), 1e-3, None, None),
+    "dekr_": (PICTURES, 40, (140, 90, 120), 1e-3, None, None),
+}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in RECIPES if path.parent.name == "papers"], ids=lambda path: path.stem
+)
+def test_the_papers_recipes_have_the_papers_schedules(path: Path) -> None:
+    recipe = load_recipe(path)
+    paper = next(value for name, value in PAPERS.items() if path.stem.startswith(name))
+    examples, batch, epochs, rate, scale, turn = paper
+    assert isinstance(recipe.schedule, Milestones)
+    assert batch % recipe.batch == 0  # the rest is that of the number of processes
+    steps = [epoch * examples / batch for epoch in epochs]
+    found = (recipe.steps, *recipe.schedule.at)
+    assert found == pytest.approx(steps, abs=1)
+    assert (recipe.rate, recipe.schedule.factor) == (rate, 0.1)
+    crop = getattr(recipe.task, "crop", None)
+    assert (crop.scale if crop else None, crop.rotation_degrees if crop else None) == (scale, turn)
+
+
 SET = {"name": "a", "kind": "coco", "annotations": "a/train.json", "pictures": "a", "share": 1}
 
 
