@@ -23,7 +23,7 @@ EXAMPLES = "\n".join((
     "posestream eval bottom_up --annotations labels.json --images pictures "
     "--errors --json figures.json --plot errors.png",
     "[dim]# a top-down model in the labelled boxes, as papers test it[/dim]",
-    "posestream eval truth,MODEL --annotations labels.json --images pictures --flip",
+    "posestream eval truth+MODEL --annotations labels.json --images pictures --flip",
 ))  # fmt: skip
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -35,8 +35,8 @@ def evaluate_command(  # noqa: PLR0913 - one parameter for each option: Typer re
         str,
         typer.Argument(
             metavar="MODEL|CASCADE",
-            help="Name or folder of a model, or several with commas between: truth,MODEL or "
-            "DETECTOR,MODEL.",
+            help="Name or folder of a model, or of several with + between: truth+MODEL or "
+            "DETECTOR+MODEL.",
             show_default=False,
         ),
     ],

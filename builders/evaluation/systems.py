@@ -15,6 +15,8 @@ from builders.evaluation.people import Boxes, Rgb, predict_with, shown_frame
 from builders.evaluation.top_down import CropModel, predict_in_boxes, predict_refined
 from engines.artefact import Artefact
 from engines.canvas_stage import Canvas
+from engines.cascade.estimator import CascadeEstimator
+from engines.cascade.models import CASCADES, CascadeModels, split_models
 from engines.detector import Detector
 from engines.engine import Engine, EngineSpec, Precision
 from engines.estimator import OnePassEstimator
@@ -28,13 +30,7 @@ from stream.skeleton import SKELETONS
 AP_MIN_SCORE = 0.02
 """Average precision wants the weak people too."""
 
-CASCADES = (
-    ("one_pass",),
-    ("one_pass", "refiner"),
-    ("detector",),
-    ("detector", "top_down"),
-    ("detector", "top_down", "refiner"),
-)
+SYSTEMS = (*CASCADES, ("detector",))
 """Stages that go together; boxes from the labels or a file stand for the detector."""
 
 
@@ -87,14 +83,12 @@ class OpenSystem:
 
 
 def parse_system(models: str, boxes: str | None) -> tuple[tuple[str, ...], str | None]:
-    """Names of a cascade `a,b`, and where boxes come from if it begins with `truth`.
+    """Names of a cascade `a+b`, and where boxes come from if it begins with `truth`.
 
     Raises:
         ConfigError: if a name is missing, or boxes are named twice.
     """
-    names = tuple(name.strip() for name in models.split(","))
-    if not all(names):
-        raise ConfigError(f"model {models!r}: expected names with one comma between, as in a,b")
+    names = split_models(models)
     if TRUTH in names[1:] or names == (TRUTH,):
         raise ConfigError(f"cascade {models}: `{TRUTH}` stands first, a top-down model follows it")
     if names[0] != TRUTH:
@@ -146,9 +140,9 @@ def boxes_of_detector(detector: Detector) -> BoxesOf:
     return boxes_of
 
 
-def with_weak_people(artefact: Artefact) -> Artefact:
+def with_weak_people(artefact: Artefact, min_score: float = AP_MIN_SCORE) -> Artefact:
     """The model with the low threshold of average precision."""
-    thresholds = artefact.manifest.thresholds.model_copy(update={"min_score": AP_MIN_SCORE})
+    thresholds = artefact.manifest.thresholds.model_copy(update={"min_score": min_score})
     manifest = artefact.manifest.model_copy(update={"thresholds": thresholds})
     return Artefact(artefact.folder, manifest)
 
@@ -166,7 +160,9 @@ class _Opener:
         """Takes the artefacts in the order of the cascade."""
         rest = list(artefacts)
         boxes, people = given, None
-        if rest[0].manifest.stage == "detector":
+        if given is None and len(rest) > 1 and not self._choice.flip:
+            people, rest = self._cascade(rest), []
+        elif rest[0].manifest.stage == "detector":
             boxes = self._detector(rest.pop(0))
         elif rest[0].manifest.stage == "one_pass":
             people = self._one_pass(rest.pop(0))
@@ -180,6 +176,20 @@ class _Opener:
             boxes=boxes if people is None else None,
             specs=lambda: tuple(spec for specs in self._specs for spec in specs()),
         )
+
+    def _cascade(self, artefacts: list[Artefact]) -> PredictShown:
+        """As `posestream run` does it."""
+        first, *others = artefacts
+        # Whom the first model lets through is a person, however unsure the pose.
+        models = (with_weak_people(first), *(with_weak_people(other, 0.0) for other in others))
+        estimator = CascadeEstimator(
+            CascadeModels(models), self._choice.engine.opener, clock=SystemClock()
+        )
+        self._close_last.callback(estimator.close)
+        self._prepare(estimator.prepare)
+        self._specs.append(lambda: estimator.engine_specs)
+        predict = predict_with(estimator)
+        return lambda _, rgb: predict(rgb)
 
     def _one_pass(self, artefact: Artefact) -> PredictShown:
         opener = self._choice.engine.opener(artefact)
@@ -221,8 +231,13 @@ class _Opener:
 def _require_cascade(artefacts: list[Artefact], choice: SystemChoice, labels: Labels) -> None:
     stages = tuple(artefact.manifest.stage for artefact in artefacts)
     given = choice.boxes == TRUTH or str(choice.boxes).endswith(".json")
-    if (("detector", *stages) if given else stages) not in CASCADES or (given and not stages):
+    if (("detector", *stages) if given else stages) not in SYSTEMS or (given and not stages):
         raise ConfigError(_misfit(choice, artefacts))
+    if choice.flip and stages[:2] == ("one_pass", "top_down"):
+        raise ConfigError(
+            f"cascade {'+'.join(choice.models)}: there is no flip test of boxes around the poses "
+            "of a one-pass model; leave out --flip"
+        )
     if choice.flip and stages == ("detector",):
         raise ConfigError(
             f"model {artefacts[0].manifest.name} is a detector; the flip test is for poses"
@@ -244,7 +259,7 @@ def _require_skeleton(artefact: Artefact, labels: Labels) -> None:
 def _misfit(choice: SystemChoice, artefacts: list[Artefact]) -> str:
     models = ", ".join(f"{a.manifest.name} ({a.manifest.stage})" for a in artefacts)
     boxes = f" with boxes from {choice.boxes}" if choice.boxes else ""
-    cascades = "; ".join(" then ".join(stages) for stages in CASCADES)
+    cascades = "; ".join(" then ".join(stages) for stages in SYSTEMS)
     return (
         f"cannot evaluate {models}{boxes}: expected {cascades}; `{TRUTH}` or --boxes may stand "
         "for the detector in front of a top-down model"

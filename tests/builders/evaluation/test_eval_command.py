@@ -103,10 +103,10 @@ def test_the_flip_test_shows_each_picture_twice(folder: Path, tiny_artefact: Art
     ("model", "options", "kind", "message"),
     [
         ("nothing", (), ArtefactError, "no model 'nothing'"),
-        ("tiny,", (), ConfigError, "expected names with one comma between"),
+        ("tiny,", (), ConfigError, "names with one . between"),
         ("truth", (), ConfigError, "`truth` stands first, a top-down model follows"),
-        ("truth,tiny", ("--boxes", "x.json"), ConfigError, "leave out --boxes"),
-        ("truth,tiny", (), ConfigError, r"cannot evaluate tiny \(one_pass\) with boxes from truth"),
+        ("truth+tiny", ("--boxes", "x.json"), ConfigError, "leave out --boxes"),
+        ("truth+tiny", (), ConfigError, r"cannot evaluate tiny \(one_pass\) with boxes from truth"),
         ("tiny", ("--json", "no/where.json"), ConfigError, "no folder no; make it first"),
         ("tiny", ("--images", "elsewhere"), SourceError, r"3 of 3 pictures missing: 1\.png"),
         ("tiny", ("--annotations", "no.json"), ConfigError, r"labels no\.json: cannot be read"),
@@ -202,13 +202,13 @@ def cropped(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("boxes", ["truth,", "--boxes truth", "--boxes FILE"])
+@pytest.mark.parametrize("boxes", ["truth+", "--boxes truth", "--boxes FILE"])
 def test_a_top_down_model_takes_its_boxes_from_the_truth_or_a_file(
     cropped: Path, tiny_top_down: Artefact, boxes: str
 ) -> None:
     option = boxes.replace("FILE", str(cropped / "boxes.json")).split()
-    if boxes == "truth,":
-        figures = evaluated(cropped, f"truth,{tiny_top_down.folder}")
+    if boxes == "truth+":
+        figures = evaluated(cropped, f"truth+{tiny_top_down.folder}")
     else:
         figures = evaluated(cropped, tiny_top_down.folder, *option)
     assert list(figures) == FIGURES
@@ -229,8 +229,18 @@ def test_a_cascade_begins_with_a_detector_however_it_is_named(
     if as_option:
         figures = evaluated(folder, tiny_top_down.folder, "--boxes", tiny_detector.folder)
     else:
-        figures = evaluated(folder, f"{tiny_detector.folder},{tiny_top_down.folder}")
+        figures = evaluated(folder, f"{tiny_detector.folder}+{tiny_top_down.folder}")
     assert figures["AP75"] == pytest.approx(1)
+
+
+def test_poses_may_give_the_boxes_but_not_with_the_flip_test(
+    folder: Path, tiny_artefact: Artefact, tiny_top_down: Artefact
+) -> None:
+    cascade = f"{tiny_artefact.folder}+{tiny_top_down.folder}"
+    assert list(evaluated(folder, cascade)) == FIGURES
+    refused = run(folder, cascade, "--flip")
+    assert isinstance(refused.exception, ConfigError)
+    assert "no flip test of boxes around the poses" in str(refused.exception)
 
 
 def test_a_top_down_model_without_boxes_is_refused(cropped: Path, tiny_top_down: Artefact) -> None:
