@@ -98,7 +98,7 @@ def one_round(bench: Bench, site: Path, seconds: float) -> dict[str, float]:
 
 def figures(arguments: argparse.Namespace, rounds: Sequence[Mapping[str, float]]) -> list[Figure]:
     """Medians of the rounds."""
-    what = f"{arguments.model} on {arguments.clip.name}"
+    what = f"{Path(arguments.model).name} on {arguments.clip.name}"
 
     def middle(key: str) -> float:
         return median(one[key] for one in rounds)
