@@ -28,6 +28,8 @@ Floats = NDArray[np.float32]
 Opener = Callable[[Artefact], EngineFactory]
 """Opens the engines of a model."""
 
+CARRIED_SHARE = np.float32(0.5)
+"""People with so much of the score that makes a person are carried on, unseen."""
 DEFAULT_SETTINGS = CascadeSettings()
 NOBODY_WATCHES = CascadeWatch()
 
@@ -74,6 +76,7 @@ class CascadeEstimator:
             )
         self._streams = FollowedStreams(settings.detect_every)
         self._budget = RefineBudget(settings.refine_budget_seconds)
+        self._least = np.float32(models.thresholds.min_score)
         self._skeleton = SKELETONS[models.scoring.manifest.skeleton]
 
     @property
@@ -166,7 +169,8 @@ class CascadeEstimator:
             people = [self._distinct(self._top_down, one) for one in people]
         if self._settings.detect_every > 1:
             for frame, one in zip(frames, people, strict=True):
-                streams.follow(frame, _poses(one), one.box_scores)
+                streams.follow(frame, one, _poses(one))
+            people = [one.chosen(np.flatnonzero(one.scores >= self._least)) for one in people]
         return people, counts
 
     def _candidates(
@@ -191,7 +195,8 @@ class CascadeEstimator:
         shown = [
             PeopleInFrame(frame, one.boxes_px) for frame, one in zip(frames, people, strict=True)
         ]
-        least = np.float32(self._models.thresholds.min_score)
+        # Who is doubtful in one frame may be sure in the next one: it is carried, but not told.
+        least = self._least * (CARRIED_SHARE if self._settings.detect_every > 1 else 1)
         found = []
         for one, poses in zip(people, top_down.run(shown), strict=True):
             scores = scores_in_boxes(poses, one.box_scores).clip(0, 1)

@@ -42,10 +42,18 @@ class PeopleSoFar:
     scores: Floats = field(default_factory=_no_scores)
     """(N,) in [0, 1], of the whole person; of length 0 before there are poses."""
 
+    margins: Floats | None = None
+    """(N, 4) what their boxes added to their joints when they were searched; None for those found
+    in this frame."""
+
     def chosen(self, rows: NDArray[np.intp]) -> "PeopleSoFar":
         """Some of them, in that order; they have poses."""
         return PeopleSoFar(
-            self.boxes_px[rows], self.box_scores[rows], self.poses[rows], self.scores[rows]
+            self.boxes_px[rows],
+            self.box_scores[rows],
+            self.poses[rows],
+            self.scores[rows],
+            None if self.margins is None else self.margins[rows],
         )
 
 

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.cascade.first_stage import PeopleSoFar, pose_table
-from engines.cascade.pose_boxes import person_boxes
+from engines.cascade.pose_boxes import margins_of, person_boxes
 from stream.frame import Frame
 from stream.pose import Pose
 from stream.tracking.carrying import CarriedPeople
+
+Floats = NDArray[np.float32]
 
 LONGEST_CARRY_SECONDS = 0.5
 """After a longer gap people are searched anew: by then they are somewhere else."""
@@ -27,6 +29,8 @@ class _Followed:
     since_search: int
     """Frames since the last search, 0 for the searched one."""
     people: CarriedPeople
+    margins: Floats
+    """(N, 4) of their boxes around their joints."""
 
 
 class FollowedStreams:
@@ -57,20 +61,25 @@ class FollowedStreams:
 
     def carried(self, frame: Frame) -> PeopleSoFar:
         """Who is believed to be in a frame that is not due."""
-        people = self._streams[frame.stream].people
+        known = self._streams[frame.stream]
+        people = known.people
         poses = pose_table(people.poses_at(frame.pts_seconds))
-        boxes = person_boxes(poses, frame.picture.width, frame.picture.height)
-        return PeopleSoFar(boxes, np.array(people.box_scores, np.float32))
+        size = frame.picture.width, frame.picture.height
+        boxes = person_boxes(poses, *size, known.margins)
+        return PeopleSoFar(boxes, np.array(people.box_scores, np.float32), margins=known.margins)
 
-    def follow(self, frame: Frame, poses: Sequence[Pose], box_scores: NDArray[np.float32]) -> None:
-        """The people that were found in the frame, and the scores of their boxes."""
+    def follow(self, frame: Frame, found: PeopleSoFar, poses: Sequence[Pose]) -> None:
+        """The people that were found in the frame, also as poses."""
         searched = self.is_due(frame)
         known = self._streams.pop(frame.stream, None)
         unbroken = known is not None and known.epoch == frame.epoch and known.index < frame.index
         before = known.people if known and unbroken else CarriedPeople(frame.pts_seconds)
         since_search = 0 if searched or known is None else known.since_search + 1
-        people = before.seen(poses, box_scores.tolist(), frame.pts_seconds)
-        now = _Followed(frame.epoch, frame.index, since_search, people)
+        people = before.seen(poses, found.box_scores.tolist(), frame.pts_seconds)
+        margins = found.margins
+        if margins is None:
+            margins = margins_of(found.boxes_px, found.poses)
+        now = _Followed(frame.epoch, frame.index, since_search, people, margins)
         self._streams[frame.stream] = now  # at the end: the most recent one
         if len(self._streams) > MOST_STREAMS:
             del self._streams[next(iter(self._streams))]
