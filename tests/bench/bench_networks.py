@@ -12,13 +12,13 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from builders.paper_networks import paper_networks
-from tests.bench.report import circumstances
+from tests.bench.report import Figure, write_report
 
 LIMIT = 1e-3
 MOVED_LIMIT = 0.01
@@ -52,16 +52,37 @@ def faults(proof: Mapping[str, Any]) -> list[str]:
 
 def brought_up_to_date(out: Path, proofs: Sequence[Mapping[str, Any]]) -> None:
     """Writes the table, keeping what it holds of other networks."""
-    before = json.loads(out.read_text("utf-8"))["networks"] if out.is_file() else {}
-    table = {
+    before = networks_of(out) if out.is_file() else {}
+    networks = before | {str(proof["network"]): proof for proof in proofs}
+    details = {
         "made_by": "python -m tests.bench.bench_networks",
         "limits": {"worst": LIMIT, "moved_joints": MOVED_LIMIT, "peak_gib": MEMORY_GIB},
         "versions": {package: version(package) for package in PACKAGES},
-        "circumstances": circumstances(),
-        "networks": before | {str(proof["network"]): proof for proof in proofs},
+        "networks": networks,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+    write_report("networks", figures(networks), details, out)
+
+
+def networks_of(out: Path) -> dict[str, Any]:
+    """The proofs in a written table, by network."""
+    proofs: dict[str, Any] = json.loads(out.read_text("utf-8"))["details"]["networks"]
+    return proofs
+
+
+def figures(networks: Mapping[str, Any]) -> list[Figure]:
+    """The worst of all of them."""
+    peak = max(proof["peak_gib"] for proof in networks.values())
+    differences = [
+        difference["worst"]
+        for proof in networks.values()
+        for batches in proof.get("parity", {}).values()
+        for difference in batches.values()
+    ]
+    name = f"of {len(networks)} paper-size networks"
+    worst = Figure(
+        f"Largest difference {name} from torch, of max|out|", max(differences, default=0), ""
+    )
+    return [worst, Figure(f"Largest memory {name}, forward and export", peak, "GiB")]
 
 
 def main() -> None:

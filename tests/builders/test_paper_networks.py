@@ -23,7 +23,7 @@ from builders.networks.smpr_decode import SmprDecodeSettings
 from builders.networks.smpr_graph import SmprGraph
 from builders.networks.topdown_graph import ChannelOrder, FlipTest
 from builders.paper_networks import OUTPUTS, example_inputs, paper_networks
-from tests.bench.bench_networks import MEMORY_GIB, brought_up_to_date, faults
+from tests.bench.bench_networks import MEMORY_GIB, brought_up_to_date, faults, networks_of
 from tests.bench.network_proof import (
     LIMIT,
     Difference,
@@ -78,7 +78,7 @@ def test_a_network_runs_and_exports_at_its_papers_size_as_the_table_says() -> No
         check=True,
     )
     proof = json.loads(done.stdout)
-    table = json.loads(RESULTS.read_text("utf-8"))["networks"]["hgg_w32"]
+    table = networks_of(RESULTS)["hgg_w32"]
     assert proof["parameters"] == table["parameters"] == 30_678_516
     assert proof["picture_px"] == [512, 512]
     assert 1 < proof["peak_gib"] <= MEMORY_GIB
@@ -86,9 +86,9 @@ def test_a_network_runs_and_exports_at_its_papers_size_as_the_table_says() -> No
 
 
 def test_the_table_of_all_networks_is_complete_and_within_the_limits() -> None:
-    table = json.loads(RESULTS.read_text("utf-8"))
-    assert table["networks"].keys() == paper_networks().keys()
-    for name, proof in table["networks"].items():
+    table = networks_of(RESULTS)
+    assert table.keys() == paper_networks().keys()
+    for name, proof in table.items():
         assert faults(proof) == [], name
         assert proof["picture_px"] == list(paper_networks()[name].picture_px)
 
@@ -181,8 +181,8 @@ def test_the_table_is_brought_up_to_date_network_by_network(tmp_path: Path) -> N
     out = tmp_path / "new" / "table.json"
     brought_up_to_date(out, [{"network": "a", "peak_gib": 1}, {"network": "b", "peak_gib": 2}])
     brought_up_to_date(out, [{"network": "b", "peak_gib": 3}])
-    table = json.loads(out.read_text())
-    assert {name: proof["peak_gib"] for name, proof in table["networks"].items()} == {
+    table = json.loads(out.read_text())["details"]
+    assert {name: proof["peak_gib"] for name, proof in networks_of(out).items()} == {
         "a": 1,
         "b": 3,
     }

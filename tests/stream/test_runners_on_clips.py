@@ -23,6 +23,8 @@ from stream.sinks.jsonl_sink import JsonlSink
 from stream.worker import run_concurrent
 from tests.shared_clips import SHARED_CLIPS
 
+pytestmark = pytest.mark.slow
+
 SOME_CLIPS = (
     "park_walk_sidecam_vp9",
     "store_aisle_480x270_h264",

@@ -11,6 +11,8 @@ from stream.camera.digest import Login
 from tests.conftest import missing
 from tests.running_camera import WAIT_SECONDS, running_camera, with_login
 
+pytestmark = pytest.mark.slow
+
 LOGIN = Login("ada", "a/b@c:d")
 FRAMES = 20
 """One round; what comes after it would have other times."""

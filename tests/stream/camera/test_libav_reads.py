@@ -13,6 +13,8 @@ from av.video.frame import VideoFrame
 from stream.camera.digest import Login
 from tests.running_camera import running_camera, with_login
 
+pytestmark = pytest.mark.slow
+
 TRANSPORTS = ["tcp", "udp"]
 LOGIN = Login("ada lovelace", "a/b?c#d@e:f%20")
 QUICK = {"fpsprobesize": "0", "probesize": "32768"}

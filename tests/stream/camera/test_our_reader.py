@@ -18,6 +18,8 @@ from stream.ingest.source import Source
 from tests.command_line import running
 from tests.running_camera import running_camera, with_login
 
+pytestmark = pytest.mark.slow
+
 LOGIN = Login("ada lovelace", "a/b?c#d@e:f%20")
 
 

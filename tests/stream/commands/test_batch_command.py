@@ -14,6 +14,8 @@ from stream.wire import decode_line
 from tests.command_line import posestream, read_lines
 from tests.drawn_clips import write_drawn_clip
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def videos(clip: Path, tmp_path: Path) -> Path:

@@ -11,6 +11,8 @@ import pytest
 from tests.coded_clips import write_coded_clip
 from tests.command_line import TIMEOUT_SECONDS, assert_one_line_error, posestream, running
 
+pytestmark = pytest.mark.slow
+
 LOGIN = "ada:s/e:c@ret"
 
 

@@ -16,6 +16,8 @@ from stream.clock import ManualClock
 from tests.command_line import posestream
 from tests.tiny_model import draw_people
 
+pytestmark = pytest.mark.slow
+
 CANVAS = (128, 96)
 PICTURES = PictureSet("squares", (draw_people(*CANVAS, {(30, 40): 250}),))
 

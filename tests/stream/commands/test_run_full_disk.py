@@ -19,6 +19,8 @@ from tests.command_line import (
     read_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 FAILED = 1
 FRAMES = 24
 FILE_LIMIT_BYTES = 2500

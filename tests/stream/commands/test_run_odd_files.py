@@ -14,6 +14,8 @@ from tests.command_line import free_port, posestream, read_lines
 from tests.media import cut_off, with_damage, without_index_at_end, write_video
 from tests.redis_server import RedisServer
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 60
 NOT_UTF8 = os.fsdecode(b"caf\xe9_\xff")
 CLEAN = r"caf\xe9_\xff"

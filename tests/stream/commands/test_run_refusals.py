@@ -12,6 +12,8 @@ from engines.artefact import Artefact
 from tests.broken_files import BROKEN, Make
 from tests.command_line import assert_one_line_error, free_port, posestream, read_lines
 
+pytestmark = pytest.mark.slow
+
 FAILED, WRONG_USE = 1, 2
 OUTPUTS = ("--output", "out.jsonl", "--annotate", "out.mp4")
 

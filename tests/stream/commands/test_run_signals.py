@@ -13,6 +13,8 @@ import pytest
 from engines.artefact import Artefact
 from tests.command_line import TIMEOUT_SECONDS, read_lines, running
 
+pytestmark = pytest.mark.slow
+
 
 def stream_of(pipe: IO[str] | None) -> IO[str]:
     assert pipe is not None

@@ -20,6 +20,8 @@ from tests.command_line import free_port
 from tests.running_camera import running_camera, with_login
 from tests.running_fleet import SLOW, neighbour, plan_of, quiet_lost_nothing, running_fleet
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_cameras_are_read_inferred_and_published(fleet_videos: dict[str, Path]) -> None:
     files = [fleet_videos["h264"], fleet_videos["h265"]]

@@ -29,6 +29,8 @@ from tests.media import Clips
 from tests.reading import numbers, times
 from tests.running_camera import running_camera
 
+pytestmark = pytest.mark.slow
+
 LOGIN = Login("ada lovelace", "a/b?c#d@e:f%20")
 FRAMES = 30
 QUICK_SECONDS = 0.5

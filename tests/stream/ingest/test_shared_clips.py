@@ -9,6 +9,8 @@ from stream.clock import ManualClock
 from stream.ingest.open_source import open_source
 from tests.shared_clips import SHARED_CLIPS
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_table_names_every_shared_video(shared_data: Path) -> None:
     assert {path.stem for path in (shared_data / "videos").glob("*.mp4")} == set(SHARED_CLIPS)
