@@ -12,6 +12,8 @@ from builders.evaluation.top_down import CropModel, predict_in_boxes, predict_re
 from engines.artefact import Artefact
 from engines.canvas_stage import EngineFactory
 from engines.cascade.estimator import CascadeEstimator
+from engines.cascade.first_stage import PeopleSoFar
+from engines.cascade.followed_streams import FollowedStreams
 from engines.cascade.settings import CascadeCounts, CascadeSettings, CascadeWatch
 from engines.detector import Detector
 from engines.engine import Engine, EngineSpec, Tensors
@@ -20,7 +22,7 @@ from stream.clock import ManualClock
 from stream.errors import ConfigError, EngineError
 from stream.frame import Frame
 from stream.picture import to_rgb
-from stream.pose import FramePoses
+from stream.pose import FramePoses, Pose
 from tests.tiny_cascade import (
     HEIGHT,
     TWO_PEOPLE,
@@ -149,13 +151,13 @@ def test_people_are_those_of_the_evaluation(
     assert [pose.score for pose in found.poses] == pytest.approx(scores.tolist(), abs=1e-6)
 
 
-@pytest.mark.parametrize("stages", ALL)
-@pytest.mark.parametrize("detect_every", [1, 2])
+@pytest.mark.parametrize(
+    ("stages", "detect_every"),
+    [(stages, every) for every in (1, 2) for stages in ALL if every == 1 or "top_down" in stages],
+)
 def test_what_a_frame_gets_does_not_depend_on_what_it_rides_with(
     models: dict[str, Artefact], stages: tuple[str, ...], detect_every: int
 ) -> None:
-    if detect_every > 1 and "top_down" not in stages:
-        pytest.skip("carried nowhere")
     frames = [
         made
         for index in range(4)
@@ -340,3 +342,31 @@ def test_each_stage_tells_its_time(models: dict[str, Artefact], tmp_path: Path) 
     expected = ["pre", "infer", "post", "crop", "pose", "crop", "refine"]
     assert stages_of(told) == expected
     assert all(seconds > 0 for _, seconds in told)
+
+
+def test_whoever_is_doubtful_is_carried_on_but_not_told(models: dict[str, Artefact]) -> None:
+    told: list[CascadeCounts] = []
+    made = estimator(
+        cascade_of(models, "detector", "top_down"),
+        settings=CascadeSettings(detect_every=3),
+        watch=CascadeWatch(count=told.append),
+    )
+    doubtful = {(40, 44): 165}  # box 0.29 times confidence 0.5: a person has 0.2 or more
+    found = [made.estimate([frame(doubtful, index)])[0].poses for index in range(2)]
+    assert found == [(), ()]
+    assert [(one.detected, one.carried) for one in told] == [(1, 0), (0, 1)]
+
+
+def test_carried_boxes_are_as_large_as_those_searched() -> None:
+    streams = FollowedStreams(detect_every=9)
+    first, second = frame(TWO, 0), frame(TWO, 1)
+    boxes = np.array([[10, 5, 90, 90]], np.float32)
+    points = np.linspace([20, 20], [80, 80], 17).astype(np.float32)
+    sure = np.ones(17, np.float32)
+    table = np.column_stack([points, sure])[None].astype(np.float32)
+    scores = np.array([0.8], np.float32)
+    streams.follow(first, PeopleSoFar(boxes, scores, table, scores), [Pose(points, sure, 0.8)])
+    carried = streams.carried(second)
+    np.testing.assert_allclose(carried.boxes_px, boxes, atol=1e-3)
+    assert carried.box_scores.tolist() == pytest.approx([0.8])
+    assert not streams.is_due(second)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.cascade.pose_boxes import joint_boxes, person_boxes
+from engines.cascade.pose_boxes import LARGEST_MARGIN, joint_boxes, margins_of, person_boxes
 from engines.cascade.refinement import RefineBudget, crowded, doubtful_poses
 from engines.cascade.settings import CascadeSettings
 from stream.errors import ConfigError
@@ -89,3 +89,15 @@ def test_joints_that_are_not_seen_do_not_widen_the_box() -> None:
 def test_numbers_without_meaning_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         CascadeSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_margins_bring_back_the_box_they_are_of() -> None:
+    people = poses((200, 1), (400, 1))
+    boxes = np.array([[130, 100, 280, 300], [330, 105, 470, 290]], np.float32)
+    margins = margins_of(boxes, people)
+    np.testing.assert_allclose(person_boxes(people, 640, 480, margins), boxes, atol=1e-3)
+
+
+def test_a_box_far_from_the_joints_is_not_believed() -> None:
+    margins = margins_of(np.array([[-900, 0, 900, 900]], np.float32), poses((200, 1)))
+    assert margins.max() == np.float32(LARGEST_MARGIN)

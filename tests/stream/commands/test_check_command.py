@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from stream.commands.check_site import wrong_with_model
+from stream.site_file.read_site import SiteError, read_site
 from tests.command_line import posestream
 
 SITE = """
@@ -38,3 +40,20 @@ def test_an_unknown_model_is_a_fault_with_its_line_and_the_nearest_name(site: Pa
     [line] = done.stderr.splitlines()
     assert line.startswith(f"{site}:5: streams[1].model: ")
     assert "bottom_up" in line
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        ("[bottom_up, bottom_up]", "a model that looks at whole frames stands first"),
+        ("[bottom_up, posefux]", "no model 'posefux'"),
+    ],
+)
+def test_models_that_do_not_go_together_are_a_fault(models: str, words: str, site: Path) -> None:
+    site.write_text(SITE.replace("MODEL", models), "utf-8")
+    wrong = wrong_with_model("+".join(models.strip("[]").split(", ")))
+    assert wrong is not None
+    assert words in wrong
+    with pytest.raises(SiteError, match=r"site.yaml:5: streams\[1\].model: ") as told:
+        read_site(site, wrong_with_model)
+    assert words in str(told.value)
