@@ -1,6 +1,6 @@
 """Frames per second of the daemon against the inline runner, on one clip with one engine.
 
-    python -m tests.bench.bench_serve CLIP [--streams 4] [--seconds 20] [--rounds 3] [--out F.json]
+    python -m tests.bench.bench_serve CLIP [--streams 4] [--seconds 5] [--rounds 10] [--out F.json]
 
 The daemon reads the clip as several streams at once, round and round at the clip's own pace: more
 frames than the engine can take. Its inferred frames a second, counted by its ledgers, take turns
@@ -10,13 +10,13 @@ is the decoding of the frames that are dropped.
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
-from typing import Any
 
 import yaml
 
@@ -44,6 +44,7 @@ def write_site_of(clip: Path, folder: Path, bench: Bench, arguments: argparse.Na
             "url": str(clip.resolve()),
             "profile": "file",
             "model": arguments.model,
+            "paused": True,
         }
         for number in range(arguments.streams)
     ]
@@ -67,33 +68,44 @@ def inferred(daemon: Daemon) -> int:
     return sum(view.ledger.outcomes[Outcome.INFERRED] for view in daemon.fleet.describe_all())
 
 
-def daemon_fps(site: Path, seconds: float) -> dict[str, Any]:
-    """Starts a daemon, measures it once it is warm, and stops it."""
-    stop, pause = StopRequest(), Event()
-    daemon = Daemon(site, engine_process, CLOCK, wrong_with_model)
-    thread = Thread(target=daemon.run, args=(stop,), name="supervisor")
-    thread.start()
-    try:
-        while inferred(daemon) < WARM_UP_FRAMES:
-            pause.wait(0.05)
-        begun, before = CLOCK.monotonic(), inferred(daemon)
-        pause.wait(seconds)
-        fps = (inferred(daemon) - before) / (CLOCK.monotonic() - begun)
-        ledgers = [view.ledger for view in daemon.fleet.describe_all()]
-    finally:
-        stop.request()
-        thread.join()
-    return {"daemon_fps": fps, "dropped": sum(one.outcomes[Outcome.DROPPED] for one in ledgers)}
+class PausedDaemon:
+    """A daemon that reads nothing but while it is measured."""
+
+    def __init__(self, site: Path) -> None:
+        self._daemon = Daemon(site, engine_process, CLOCK, wrong_with_model)
+        self._stop, self._pause = StopRequest(), Event()
+        self._thread = Thread(target=self._daemon.run, args=(self._stop,), name="supervisor")
+        self._thread.start()
+
+    def fps(self, seconds: float) -> float:
+        """Inferred frames a second, once it is warm."""
+        self._each(self._daemon.fleet.resume)
+        warm = inferred(self._daemon) + WARM_UP_FRAMES
+        while inferred(self._daemon) < warm:
+            self._pause.wait(0.02)
+        begun, before = CLOCK.monotonic(), inferred(self._daemon)
+        self._pause.wait(seconds)
+        fps = (inferred(self._daemon) - before) / (CLOCK.monotonic() - begun)
+        self._each(self._daemon.fleet.pause)
+        return fps
+
+    def close(self) -> None:
+        """Ends it."""
+        self._stop.request()
+        self._thread.join()
+
+    def _each(self, action: Callable[[str], None]) -> None:
+        for name in self._daemon.fleet.names():
+            action(name)
 
 
-def one_round(bench: Bench, site: Path, seconds: float) -> dict[str, float]:
-    """The daemon between two halves of the inline runner, so that a busy neighbour slows both."""
-    out = site.parent / "inline.jsonl"
+def one_round(bench: Bench, daemon: PausedDaemon, out: Path, seconds: float) -> dict[str, float]:
+    """The daemon between two turns of the inline runner, so that a busy neighbour slows both."""
     first = bench.run("inline", out).frames_per_second
-    daemon = daemon_fps(site, seconds)
+    fps = daemon.fps(seconds)
     second = bench.run("inline", out).frames_per_second
     inline = 2 / (1 / first + 1 / second)
-    return {**daemon, "inline_fps": inline, "daemon_of_inline": daemon["daemon_fps"] / inline}
+    return {"daemon_fps": fps, "inline_fps": inline, "daemon_of_inline": fps / inline}
 
 
 def figures(arguments: argparse.Namespace, rounds: Sequence[Mapping[str, float]]) -> list[Figure]:
@@ -119,9 +131,9 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--streams", type=int, default=4)
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=None)
     return parser.parse_args()
 
@@ -133,7 +145,11 @@ def main() -> None:
     bench = Bench(arguments.clip, find_model(arguments.model), arguments)
     with TemporaryDirectory() as folder:
         site = write_site_of(arguments.clip, Path(folder), bench, arguments)
-        rounds = [one_round(bench, site, arguments.seconds) for _ in range(arguments.rounds)]
+        out = Path(folder) / "inline.jsonl"
+        with closing(PausedDaemon(site)) as daemon:
+            rounds = [
+                one_round(bench, daemon, out, arguments.seconds) for _ in range(arguments.rounds)
+            ]
     details = {
         "clip": arguments.clip.name,
         "size": bench.size,
