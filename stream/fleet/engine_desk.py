@@ -304,7 +304,7 @@ class EngineDesk:
         model.is_ready, model.words, model.refused_until_seconds = True, "", None
         log.info("model_ready", extra={"model": ready.model, **ready.fields})
         # A model may be a folder: where that lies is nobody's business.
-        label = PurePath(ready.model).name
+        label = "+".join(PurePath(name).name for name in ready.model.split("+"))
         self._metrics.engine_started(label, ready.fields)
         self._metrics.daemon.engine_opened(label, ready.open_seconds, ready.parity_error_px)
         for engine, refused in ready.steps_down:
