@@ -10,6 +10,7 @@ import pytest
 
 from stream.camera.digest import Login
 from stream.camera.transport_header import Offered
+from stream.daemon_metrics import DropReason
 from stream.errors import ConfigError, LossCause
 from stream.fleet.stream_machine import StreamState
 from stream.frame import Outcome
@@ -18,7 +19,14 @@ from stream.ingest.video_address import Transport, url_address
 from stream.logs import configure_logs
 from tests.command_line import free_port
 from tests.running_camera import running_camera, with_login
-from tests.running_fleet import SLOW, neighbour, plan_of, quiet_lost_nothing, running_fleet
+from tests.running_fleet import (
+    SLOW,
+    RunningFleet,
+    neighbour,
+    plan_of,
+    quiet_lost_nothing,
+    running_fleet,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +139,16 @@ def test_a_closed_port_and_an_unknown_host_are_the_network(fleet_videos: dict[st
             assert running.fleet.describe(name).cause is LossCause.NETWORK
 
 
+def drops_by_reason(running: RunningFleet, stream: str) -> dict[str, float]:
+    found = {}
+    for reason in DropReason:
+        labels = {"stream": stream, "reason": reason.value}
+        count = running.registry.get_sample_value("posestream_stream_drops_total", labels)
+        assert count is not None
+        found[reason.value] = count
+    return found
+
+
 @pytest.mark.slow
 def test_overload_drops_the_oldest_counts_them_and_shares_fairly(
     fleet_videos: dict[str, Path],
@@ -145,6 +163,10 @@ def test_overload_drops_the_oldest_counts_them_and_shares_fairly(
             running.add(f"cam{number}", address)
         running.wait_for_results("cam3", 8)
         ledgers = [running.fleet.ledger(f"cam{number}") for number in range(4)]
+        reasons = drops_by_reason(running, "cam3")
+    # A reason is counted when it is known, the outcome when the frame's turn comes.
+    assert sum(reasons.values()) >= ledgers[3].outcomes[Outcome.DROPPED]
+    assert reasons["overtaken"] > 0
     for ledger in ledgers:
         assert ledger.outcomes[Outcome.DROPPED] > 0
         assert ledger.in_flight <= 3 + 1
