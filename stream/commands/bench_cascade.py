@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +35,8 @@ from stream.commands.run_settings import RunSettings
 from stream.errors import EngineError
 from stream.frame import Frame
 from stream.picture import Picture, picture_from_rgb
+
+Floats = NDArray[np.float64]
 
 DONE = 0
 FPS = 25
@@ -206,7 +209,7 @@ def _report(
             for people, timing in zip(settings.people, timings, strict=True)
         ],
         "cost": [
-            _cost(people, timing, settings.people[0], timings[0])
+            _cost(people, timing, settings.people[0], timings[0], settings.detect_every)
             for people, timing in zip(settings.people[1:], timings[1:], strict=True)
         ],
     }
@@ -247,11 +250,22 @@ def _figures(people: int, timing: Timing) -> dict[str, Any]:
     }
 
 
-def _cost(people: int, timing: Timing, least: int, first: Timing) -> dict[str, Any]:
-    """How many times the time of the fewest people, round by round."""
-    ratio = timing.seconds / first.seconds
+def _cost(
+    people: int, timing: Timing, least: int, first: Timing, detect_every: int
+) -> dict[str, Any]:
+    """How many times the time of the fewest people, from one search to the next."""
+    ratio = _per_search(timing, detect_every) / _per_search(first, detect_every)
     low, middle, high = (round(float(np.quantile(ratio, at)), 3) for at in (0.25, 0.5, 0.75))
     return {"people": people, "over": least, "median": middle, "quartiles": [low, high]}
+
+
+def _per_search(timing: Timing, detect_every: int) -> Floats:
+    """(rounds / detect_every,) seconds of a searched frame and those it is carried to."""
+    whole = len(timing.seconds) // detect_every * detect_every
+    if not whole:
+        return np.array([timing.seconds.sum()])
+    seconds: Floats = timing.seconds[:whole].reshape(-1, detect_every).sum(1)
+    return seconds
 
 
 def _print(report: dict[str, Any]) -> None:

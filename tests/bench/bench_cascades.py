@@ -3,8 +3,8 @@
     python -m tests.bench.bench_cascades CASCADE [CASCADE...] [--people 1,4,8] [--seconds 20]
         [--detect-every 1,5] [--out FILE.json]
 
-A cascade is searched in every frame and in every fifth. Ratios are taken round by round: a busy
-neighbour slows all of them alike.
+A cascade is searched in every frame and in every fifth. Ratios are taken from one search to the
+next: a busy neighbour slows all of them alike.
 """
 
 import argparse
