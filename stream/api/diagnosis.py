@@ -40,6 +40,8 @@ class EngineView:
 
 BUSY_SHARE = 0.1
 """Of the frames that are to be inferred; if more are dropped, the engine is too busy."""
+BUSY_FPS = 0.3
+"""So few dropped frames a second are chance."""
 LIVELY_FPS = 0.05
 """Fewer frames a second than that are none."""
 
@@ -140,7 +142,7 @@ def _while_live(view: StreamView, rates: Rates, engine: EngineView) -> Iterator[
 
 def _overload(view: StreamView, rates: Rates) -> Iterator[StreamFinding]:
     dropped, inferred = rates.of(Outcome.DROPPED), rates.of(Outcome.INFERRED)
-    if dropped > BUSY_SHARE * (dropped + inferred):
+    if dropped > max(BUSY_SHARE * (dropped + inferred), BUSY_FPS):
         words = (
             f"The engine is too busy: of {_number(dropped + inferred)} frames a second it could "
             f"not take {_number(dropped)}."

@@ -121,11 +121,12 @@ class FrontDesk:
 
     async def system(self) -> SystemAnswer:
         """The daemon now."""
-        health = await self._ask(self.fleet.health)
+        health, names = await self._ask(lambda: (self.fleet.health(), self.fleet.names()))
         self._histograms.look(self.clock.monotonic())
         return system_answer(
             self.daemon,
             health,
+            len(names),
             self._histograms.recent(),
             self.clock.monotonic() - self._begun,
         )

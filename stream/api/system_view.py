@@ -30,6 +30,7 @@ _NONE = HistogramCounts((), (), 0.0)
 def system_answer(
     daemon: Daemon,
     health: FleetHealth,
+    streams: int,
     recent: Mapping[Key, HistogramCounts],
     uptime_seconds: float,
 ) -> SystemAnswer:
@@ -38,7 +39,7 @@ def system_answer(
         version=version("posestream"),
         time=daemon.clock.wall(),
         uptime_seconds=uptime_seconds,
-        streams=len({name for one in health.processes for name in one.streams}),
+        streams=streams,
         max_streams=daemon.site.limits.streams,
         engine=EngineAnswer(
             is_ready=health.is_engine_ready,

@@ -50,7 +50,7 @@ function tile({ name }) {
       mark(figures.age, "late", String(stream.result_age_seconds > 2 * stream.target_age_seconds));
       say(people, stream.people === null ? "" : words.plural(stream.people, "person").replace("persons", "people"));
       say(drops, words.dropWords(stream));
-      mark(drops, "any", String(stream.ledger.dropped > 0));
+      mark(drops, "any", String(stream.ledger.dropped > 0.01 * stream.ledger.read));
       const [worst] = stream.findings;
       mark(link, "level", worst.level);
       say(note, worst.level === "good" ? "" : worst.words);
