@@ -24,6 +24,8 @@ from builders.networks.mobilenet_fpn import (
 )
 
 JOINTS = 17
+LITTLE_HEAT = -4.0
+"""Logit that maps start with."""
 
 
 class HeatLayer(nn.Conv2d):
@@ -32,7 +34,7 @@ class HeatLayer(nn.Conv2d):
     def __init__(self, channels: int = HEAD_CHANNELS) -> None:
         super().__init__(channels, JOINTS, 1)
         nn.init.normal_(self.weight, std=0.001)
-        nn.init.constant_(self.bias, -4.0)  # type: ignore[arg-type] # almost no heat
+        nn.init.constant_(self.bias, LITTLE_HEAT)  # type: ignore[arg-type] # it has one
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, 17, H, W)."""

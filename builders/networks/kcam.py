@@ -12,11 +12,11 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
+from builders.networks.compact_heatmaps import LITTLE_HEAT, HeatLayer
 from builders.networks.heatmap_network import HeatmapNetwork
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.residual import pointwise
 
-JOINTS = 17
 INTERMEDIATE_WEIGHT = 0.2
 
 
@@ -102,10 +102,7 @@ class Kcam(nn.Module):
         channels = network.feature_channels
         self.network = network
         self.context = KeypointContext(channels, settings or KcamSettings())
-        self.final_layer = nn.Conv2d(channels, JOINTS, 1)
-        nn.init.normal_(self.final_layer.weight, std=0.001)
-        if self.final_layer.bias is not None:
-            nn.init.zeros_(self.final_layer.bias)
+        self.final_layer = _anew(network.final_layer)
 
     def start_as_network(self, pixels: Tensor) -> None:
         """Makes the final maps begin as the intermediate ones of a trained network (ours).
@@ -140,6 +137,15 @@ class Kcam(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) normalised to the final heatmaps (B, 17, H/4, W/4)."""
         return self.maps(pixels).final
+
+
+def _anew(layer: nn.Conv2d) -> nn.Conv2d:
+    """A layer of the same kind with start weights: compact networks end with a sigmoid."""
+    final = copy.deepcopy(layer)
+    nn.init.normal_(final.weight, std=0.001)
+    if final.bias is not None:
+        nn.init.constant_(final.bias, LITTLE_HEAT if isinstance(final, HeatLayer) else 0.0)
+    return final
 
 
 def kcam_loss(maps: KcamMaps, target: Tensor, weight: Tensor) -> Tensor:

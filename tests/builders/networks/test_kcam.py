@@ -138,3 +138,15 @@ def test_it_can_start_with_the_maps_of_its_network() -> None:
         training = kcam.train().maps(pixels)
         torch.testing.assert_close(training.final, training.intermediate, rtol=1e-2, atol=1e-3)
     assert kcam.final_layer is not network.final_layer
+
+
+def test_weights_of_a_started_compact_one_mean_the_same_in_a_new_one() -> None:
+    network = CompactHeatmaps(0.25)
+    nn.init.normal_(network.final_layer.weight, std=0.5)
+    started, pixels = Kcam(network), torch.rand(2, 3, 64, 64)
+    started.start_as_network(pixels)
+    new = Kcam(CompactHeatmaps(0.25))
+    with torch.no_grad():
+        assert 0 < new.eval()(pixels).max() < 0.1  # heat, and little of it
+        new.load_state_dict(started.state_dict())
+        torch.testing.assert_close(new(pixels), started.eval()(pixels))
