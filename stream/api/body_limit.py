@@ -8,6 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream.api.problem import ProblemError, ProblemKind, problem_answer
 
 MAX_BODY_BYTES = 64 * 1024
+READ_BYTES = 1 << 20
+"""So much of a body that is too large is read all the same: who is still sending when the
+connection is closed never sees the answer."""
 BODY_SECONDS = 10.0
 
 
@@ -37,30 +40,33 @@ class BodyLimit:
 
 async def _whole_body(scope: Scope, receive: Receive) -> bytes:
     told = dict(scope["headers"]).get(b"content-length", b"0")
-    _check_size(int(told) if told.isdigit() else 0)
-    body = bytearray()
+    if told.isdigit() and int(told) > READ_BYTES:
+        raise _too_large()
+    size, body = 0, bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientDisconnect
-        body += message.get("body", b"")
-        _check_size(len(body))
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _check_size(size: int) -> None:
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BODY_BYTES:
+            body += part
+        if size > READ_BYTES or not message.get("more_body", False):
+            break
     if size > MAX_BODY_BYTES:
-        raise ProblemError(
-            ProblemKind.TOO_LARGE,
-            f"the body has more than {MAX_BODY_BYTES} bytes, the most allowed",
-        )
+        raise _too_large()
+    return bytes(body)
+
+
+def _too_large() -> ProblemError:
+    words = f"the body has more than {MAX_BODY_BYTES} bytes, the most allowed"
+    return ProblemError(ProblemKind.TOO_LARGE, words)
 
 
 async def _refuse(
     kind: ProblemKind, detail: str, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    # What of the body is still to come will not be read: it must not be taken for a request.
+    # What of the body may still come will not be read: it must not be taken for a request.
     await problem_answer(kind, detail, headers={"connection": "close"})(scope, receive, send)
 
 

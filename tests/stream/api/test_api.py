@@ -168,9 +168,18 @@ def test_a_body_that_is_no_object_is_refused(served: Served, body: bytes) -> Non
     assert answer.is_problem
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(served: Served) -> None:
+def test_a_body_that_is_too_large_is_refused(served: Served) -> None:
     body = json.dumps(wish(served, name="a" * MAX_BODY_BYTES)).encode()
     refused(served.api.ask("POST", "/streams", body), 413, "too_large")
+
+
+def test_a_body_that_would_be_huge_is_not_read_at_all(served: Served) -> None:
+    parts = urlsplit(served.api.address)
+    with socket.create_connection((parts.hostname, parts.port), 20) as line:
+        line.sendall(
+            b"POST /streams HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n"
+        )
+        assert b" 413 " in line.recv(4096)
 
 
 def test_a_body_of_unknown_length_is_refused_when_it_grows_too_large(served: Served) -> None:
@@ -180,7 +189,7 @@ def test_a_body_of_unknown_length_is_refused_when_it_grows_too_large(served: Ser
         line.sendall(
             b"POST /streams HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
-        line.sendall(chunk * 5)
+        line.sendall(chunk * 4 + b"1\r\nx\r\n0\r\n\r\n")
         assert b" 413 " in line.recv(4096)
 
 
