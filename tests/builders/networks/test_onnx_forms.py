@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from builders.networks.compact_heatmaps import CompactHeatmaps
+from builders.networks.compact_posefix import CompactPoseFix
 from builders.networks.dekr import Dekr
 from builders.networks.graph_pcnn import GraphPcnn
 from builders.networks.hgg import Hgg, HggMaps, HigherHgg
@@ -63,6 +65,10 @@ FORMS: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...]]] = {
     "graph-pcnn with flip": (_FlipPcnn, PIXELS),
     "posefix with flip": (
         lambda: PoseFixGraph(PoseFix(50), 7.0, FlipTest.AVERAGE),
+        (CROPS, torch.rand(1, 17, 3) * 60),
+    ),
+    "compact posefix with flip": (
+        lambda: PoseFixGraph(CompactPoseFix(CompactHeatmaps(0.25)), 3.5, FlipTest.AVERAGE),
         (CROPS, torch.rand(1, 17, 3) * 60),
     ),
 }
