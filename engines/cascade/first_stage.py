@@ -30,6 +30,20 @@ def _no_scores() -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SearchMemory:
+    """What was found out about people when the frame was searched; N of them."""
+
+    margins: Floats
+    """(N, 4) what their boxes added to their joints."""
+    scores: Floats
+    """(N,) of the whole person."""
+
+    def chosen(self, rows: NDArray[np.intp]) -> "SearchMemory":
+        """Some of them, in that order."""
+        return SearchMemory(self.margins[rows], self.scores[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PeopleSoFar:
     """The people of a frame, at any point of a cascade; N of them."""
 
@@ -42,9 +56,8 @@ class PeopleSoFar:
     scores: Floats = field(default_factory=_no_scores)
     """(N,) in [0, 1], of the whole person; of length 0 before there are poses."""
 
-    margins: Floats | None = None
-    """(N, 4) what their boxes added to their joints when they were searched; None for those found
-    in this frame."""
+    memory: "SearchMemory | None" = None
+    """Of those who were carried to this frame; None if it was searched."""
 
     def chosen(self, rows: NDArray[np.intp]) -> "PeopleSoFar":
         """Some of them, in that order; they have poses."""
@@ -53,7 +66,7 @@ class PeopleSoFar:
             self.box_scores[rows],
             self.poses[rows],
             self.scores[rows],
-            None if self.margins is None else self.margins[rows],
+            None if self.memory is None else self.memory.chosen(rows),
         )
 
 

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engines.cascade.first_stage import PeopleSoFar, pose_table
+from engines.cascade.first_stage import PeopleSoFar, SearchMemory, pose_table
 from engines.cascade.pose_boxes import margins_of, person_boxes
 from stream.frame import Frame
 from stream.pose import Pose
 from stream.tracking.carrying import CarriedPeople
 
-Floats = NDArray[np.float32]
-
 LONGEST_CARRY_SECONDS = 0.5
 """After a longer gap people are searched anew: by then they are somewhere else."""
+DOUBTFUL_SHARE = np.float32(0.7)
+"""Whose score falls below this share of what it was when searched is not followed blindly."""
 MOST_STREAMS = 1024
 """Streams that are followed at a time; beyond, the one that was silent for longest is forgotten."""
 
@@ -29,8 +28,7 @@ class _Followed:
     since_search: int
     """Frames since the last search, 0 for the searched one."""
     people: CarriedPeople
-    margins: Floats
-    """(N, 4) of their boxes around their joints."""
+    memory: SearchMemory
 
 
 class FollowedStreams:
@@ -65,8 +63,8 @@ class FollowedStreams:
         people = known.people
         poses = pose_table(people.poses_at(frame.pts_seconds))
         size = frame.picture.width, frame.picture.height
-        boxes = person_boxes(poses, *size, known.margins)
-        return PeopleSoFar(boxes, np.array(people.box_scores, np.float32), margins=known.margins)
+        boxes = person_boxes(poses, *size, known.memory.margins)
+        return PeopleSoFar(boxes, np.array(people.box_scores, np.float32), memory=known.memory)
 
     def follow(self, frame: Frame, found: PeopleSoFar, poses: Sequence[Pose]) -> None:
         """The people that were found in the frame, also as poses."""
@@ -76,10 +74,10 @@ class FollowedStreams:
         before = known.people if known and unbroken else CarriedPeople(frame.pts_seconds)
         since_search = 0 if searched or known is None else known.since_search + 1
         people = before.seen(poses, found.box_scores.tolist(), frame.pts_seconds)
-        margins = found.margins
-        if margins is None:
-            margins = margins_of(found.boxes_px, found.poses)
-        now = _Followed(frame.epoch, frame.index, since_search, people, margins)
+        memory = found.memory or SearchMemory(margins_of(found.boxes_px, found.poses), found.scores)
+        if (found.scores < memory.scores * DOUBTFUL_SHARE).any():
+            since_search = self._every  # somebody is being lost: the next frame is searched
+        now = _Followed(frame.epoch, frame.index, since_search, people, memory)
         self._streams[frame.stream] = now  # at the end: the most recent one
         if len(self._streams) > MOST_STREAMS:
             del self._streams[next(iter(self._streams))]

@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -370,3 +371,20 @@ def test_carried_boxes_are_as_large_as_those_searched() -> None:
     np.testing.assert_allclose(carried.boxes_px, boxes, atol=1e-3)
     assert carried.box_scores.tolist() == pytest.approx([0.8])
     assert not streams.is_due(second)
+
+
+@pytest.mark.parametrize(("score", "due"), [(0.6, False), (0.5, True)])
+def test_whoever_is_being_lost_is_searched_for_in_the_next_frame(
+    score: float, *, due: bool
+) -> None:
+    streams = FollowedStreams(detect_every=9)
+    points, sure = np.linspace([20, 20], [80, 80], 17).astype(np.float32), np.ones(17, np.float32)
+    table = np.column_stack([points, sure])[None].astype(np.float32)
+    pose = Pose(points, sure, 0.8)
+    first = np.array([0.8], np.float32)
+    boxes = np.array([[10, 5, 90, 90]], np.float32)
+    streams.follow(frame(TWO, 0), PeopleSoFar(boxes, first, table, first), [pose])
+    carried = streams.carried(frame(TWO, 1))
+    now = replace(carried, poses=table, scores=np.array([score], np.float32))
+    streams.follow(frame(TWO, 1), now, [pose])
+    assert streams.is_due(frame(TWO, 2)) is due
