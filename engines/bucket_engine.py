@@ -1,10 +1,10 @@
 """An engine over a graph that is compiled for a few batch sizes; what most engines share.
 
 On a processor a graph for one picture is the best: measured on 2 cores (512x288,
-`tests/bench/bench_engines.py`), called in a loop it is as fast as a dynamic batch on a quiet machine
-and up to a third faster on a busy one, because the activations of one picture stay in the cache,
-and it takes a fraction of the memory. What makes batches worth while there is to run their rows
-side by side (`engines/openvino_requests.py`).
+`tests/bench/bench_engines.py`), called in a loop it is as fast as a dynamic batch on a quiet
+machine and up to a third faster on a busy one, because the activations of one picture stay in the
+cache, and it takes a fraction of the memory. What makes batches worth while there is to run their
+rows side by side (`engines/openvino_requests.py`).
 
 A picture's result never depends on its neighbours or on the padding: rows of a batch do not meet.
 With one bucket it is the same to the bit in every batch. Between buckets a device may sum in
