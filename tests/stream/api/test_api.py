@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from stream.api.body_limit import MAX_BODY_BYTES
+from stream.daemon_metrics import DropReason
 from stream.errors import LossCause
 from stream.fleet.stream_machine import StreamState
 from tests.command_line import REPOSITORY, free_port, posestream
@@ -53,6 +54,7 @@ def test_streams_are_listed_and_described(served: Served) -> None:
     assert cam["people"] == 1
     assert cam["from_site_file"]
     assert cam["findings"][0]["words"]
+    assert cam["drops"].keys() == {reason.value for reason in DropReason}
 
 
 def test_the_ledger_balances(served: Served) -> None:
