@@ -1,5 +1,6 @@
 """What is under deploy/, against the tools that know its formats; nothing is built or started."""
 
+import json
 import os
 import re
 import shutil
@@ -15,11 +16,13 @@ import yaml
 from stream.api.guard import OPEN_PATHS
 from stream.site_file.read_site import read_site
 from stream.site_file.site_model import Site
+from tests.command_line import free_port
 from tests.conftest import missing
+from tests.running_daemon import running_daemon, write_site
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-DOCKERFILES = sorted((DEPLOY / "docker").glob("Dockerfile*[!e]"))
+DOCKERFILES = [DEPLOY / "docker" / name for name in ("Dockerfile", "Dockerfile.nvidia")]
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
 KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNIT = DEPLOY / "systemd" / "posestream.service"
@@ -78,6 +81,25 @@ def test_an_image_has_what_it_needs_and_no_more(path: Path) -> None:
     assert {line[1:] for line in allowed if line.startswith("!")} == copied
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     assert {name.split(".")[0] for name in packages["packages"]} <= copied
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: str(path.name))
+def test_the_health_check_tells_a_daemon_from_none(path: Path, tmp_path: Path) -> None:
+    found = re.search(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", path.read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    port = free_port()
+    python, *words = json.loads(found[1].replace(str(API_PORT), str(port)))
+    assert python == "python"
+
+    def is_healthy() -> bool:
+        asked = subprocess.run([sys.executable, *words], stderr=subprocess.DEVNULL, check=False)
+        return asked.returncode == 0
+
+    assert not is_healthy()
+    with running_daemon(write_site(tmp_path, [], api={"port": port})) as daemon:
+        daemon.wait(is_healthy, "health")
+        assert daemon.stop() == 0
 
 
 @pytest.mark.slow
