@@ -3,15 +3,22 @@
 import { ask } from "/page/session.js";
 
 const SILENCE_MS = 5000; // the daemon speaks every second
+const HIDDEN_MS = 10000; // a browser has six connections to a daemon for all its tabs together
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 2000;
 
 export class LiveFeed extends EventTarget {
   connected = false;
+  #control = null;
 
   async run() {
-    let delay = FIRST_DELAY_MS;
+    let delay = FIRST_DELAY_MS, hiding = 0;
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(hiding);
+      if (document.hidden) hiding = setTimeout(() => this.#control?.abort(), HIDDEN_MS);
+    });
     for (;;) {
+      await shown();
       const heard = await this.#listen().catch(() => false);
       this.#set(false);
       delay = heard ? FIRST_DELAY_MS : Math.min(delay * 1.5, MAX_DELAY_MS);
@@ -21,7 +28,7 @@ export class LiveFeed extends EventTarget {
 
   // Until the connection ends; whether anything came.
   async #listen() {
-    const control = new AbortController();
+    const control = this.#control = new AbortController();
     let watch = setTimeout(() => control.abort(), SILENCE_MS);
     try {
       const answer = await ask("/events", { signal: control.signal });
@@ -56,4 +63,17 @@ export class LiveFeed extends EventTarget {
     this.connected = connected;
     this.dispatchEvent(new Event(connected ? "found" : "lost"));
   }
+}
+
+// At once where the page is in sight, else as soon as it is.
+function shown() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+  });
 }

@@ -89,6 +89,9 @@ feed.addEventListener("refused", async () => {
   location.reload();
 });
 setInterval(tellConnection, 1000);
+addEventListener("visibilitychange", () => {
+  if (lostSince) lostSince = performance.now(); // it let go by itself while nobody looked
+});
 addEventListener("hashchange", open);
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && location.hash.startsWith("#/s") && !document.querySelector("dialog[open]")) location.hash = "#/";

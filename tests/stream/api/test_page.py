@@ -39,6 +39,12 @@ DRAWN_AT = """name => {
 }"""
 """Mean column of what was drawn in colour into a picture: the clips themselves are grey."""
 
+SEEN = """seen => {
+  Object.defineProperty(document, "hidden", { value: !seen, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Tells the page whether somebody sees it."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -129,6 +135,23 @@ def test_a_stream_has_a_page_that_tells_all_and_takes_commands(
     page.wait_for_selector('section[data-state="live"]')
     page.keyboard.press("Escape")
     wait_for_state(page, "cam", "live")
+    assert complaints.all == []
+    page.close()
+
+
+def test_a_tab_that_nobody_sees_hears_on_when_it_is_seen_again(
+    browser: Browser, served: Served
+) -> None:
+    page, complaints = opened(browser, served.api.address)
+    page.clock.install()
+    page.goto(served.api.address)
+    wait_for_state(page, "cam", "live")
+    page.evaluate(SEEN, False)
+    page.clock.run_for(60_000)
+    page.wait_for_selector("#connection[data-state=lost]", state="attached")
+    page.evaluate(SEEN, True)
+    page.clock.run_for(1000)
+    page.wait_for_selector("#connection[data-state=found]")
     assert complaints.all == []
     page.close()
 
