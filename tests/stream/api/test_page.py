@@ -126,7 +126,7 @@ def test_a_stream_has_a_page_that_tells_all_and_takes_commands(
     page.focus(".chart")
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(
-        "document.querySelector('.timeline .told').textContent.includes('inferred')"
+        "() => document.querySelector('.timeline .told').textContent.includes('inferred')"
     )
     page.get_by_role("button", name="Pause").click()
     page.wait_for_selector('section[data-state="paused"]')
