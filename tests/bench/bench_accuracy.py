@@ -7,11 +7,10 @@ folder holds labelled/, videos/ and weights/.
 """
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 from builders.evaluation.__main__ import compare_with_peers
-from builders.evaluation.report import CLIPS, SETS, Report
+from builders.evaluation.report import SETS, Report
 from builders.evaluation.systems import EngineChoice
 from engines.open_engine import EngineName
 from engines.zoo_models import find_model
@@ -19,28 +18,16 @@ from tests.bench.report import Figure, write_report
 
 
 def figures(report: Report) -> list[Figure]:
-    """AP of every system on every set, for the README; people and false frames on every clip.
+    """AP of every system on every set.
 
-    Clips are scored as the model leaves them: what `run` makes of them with its tracker, which
-    knows weak poses from ghosts, is in `bench_clips`.
+    Clips are among the details, scored as the model leaves them: what `run` makes of them with its
+    tracker, which knows weak poses from ghosts, is in `bench_clips`.
     """
-    return [*_of_sets(report), *_of_clips(report)]
-
-
-def _of_sets(report: Report) -> Iterator[Figure]:
-    for name in (f"{one}/val" for one in SETS):
-        for system, found in report[name].items():
-            yield Figure(f"AP of {system} on {name}", found["AP"], "", readme=True)
-
-
-def _of_clips(report: Report) -> Iterator[Figure]:
-    for clip in CLIPS:
-        for system, found in report[clip].items():
-            if "recall" in found:
-                yield Figure(f"People found by {system} on {clip}", found["recall"], "")
-            if "false_frame_share" in found:
-                name = f"Empty frames of {clip} in which {system} sees somebody"
-                yield Figure(name, found["false_frame_share"], "")
+    return [
+        Figure(f"AP of {system} on {one}/val", found["AP"], "", readme=True)
+        for one in SETS
+        for system, found in report[f"{one}/val"].items()
+    ]
 
 
 def main() -> None:
