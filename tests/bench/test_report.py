@@ -93,7 +93,7 @@ def test_the_figures_of_accuracy_are_ap_and_not_what_a_model_says_of_clips() -> 
     systems = ("bottom_up", "movenet_multipose_256")
     report = {name: {system: {"AP": 0.4} for system in systems}
               for name in ("coco_kp/val", "mixed_val/val")}  # fmt: skip
-    report |= {name: dict.fromkeys(systems, {"recall": 0.9}) for name in CLIPS}
+    report |= {name: {system: {"recall": 0.9} for system in systems} for name in CLIPS}
 
     found = {figure.name: figure for figure in bench_accuracy.figures(report)}
 

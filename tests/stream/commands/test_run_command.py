@@ -52,6 +52,7 @@ def test_every_frame_is_a_line_with_the_person_tracked(
         assert pose["keypoints"][5][:2] == pytest.approx([x - 20, y - 40], abs=1.5)
 
 
+@pytest.mark.slow
 def test_results_on_standard_output_stand_alone(
     clip: Path, model: list[object], tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_results_on_standard_output_stand_alone(
     assert finished.stderr == ""
 
 
+@pytest.mark.slow
 def test_skipped_frames_have_lines_too(clip: Path, model: list[object], tmp_path: Path) -> None:
     options = ("--stride", 3, "--max-frames", 8, "--output", "some.jsonl")
     finished = posestream("run", clip, *model, *options, cwd=tmp_path)
@@ -74,6 +76,7 @@ def test_skipped_frames_have_lines_too(clip: Path, model: list[object], tmp_path
 
 
 @pytest.mark.parametrize("options", [(), ("--batch", 3), ("--smooth",), ("--stride", 2)])
+@pytest.mark.slow
 def test_both_runners_write_the_same_file(
     clip: Path, model: list[object], tmp_path: Path, options: tuple[object, ...]
 ) -> None:
@@ -85,6 +88,7 @@ def test_both_runners_write_the_same_file(
     assert inline.read_bytes() == concurrent.read_bytes()
 
 
+@pytest.mark.slow
 def test_several_outputs_and_the_video_are_written_at_once(
     clip: Path, model: list[object], tmp_path: Path
 ) -> None:
@@ -98,6 +102,7 @@ def test_several_outputs_and_the_video_are_written_at_once(
         assert sum(1 for _ in video.decode(video=0)) == 30
 
 
+@pytest.mark.slow
 def test_without_an_output_nothing_is_written_and_the_summary_says_how(
     clip: Path, model: list[object], tmp_path: Path
 ) -> None:
@@ -108,6 +113,7 @@ def test_without_an_output_nothing_is_written_and_the_summary_says_how(
     assert "nothing was written; keep the results with --output" in finished.stderr
 
 
+@pytest.mark.slow
 def test_metrics_are_served_while_it_runs(
     long_clip: Path, model: list[object], tmp_path: Path
 ) -> None:
@@ -128,6 +134,7 @@ def test_metrics_are_served_while_it_runs(
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.slow
 def test_the_engine_asked_for_is_the_one_that_runs(
     clip: Path, model: list[object], tmp_path: Path, engine: str
 ) -> None:

@@ -27,6 +27,8 @@ from tests.media import (
 )
 from tests.reading import numbers, read_all, times
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 30
 ALL = list(range(FRAMES))
 LOSSLESS_FORMATS = [
