@@ -21,7 +21,7 @@ from builders.export import (
 from builders.networks.bottom_up import CompactBottomUp
 from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
 from builders.training.validation import CANVASES, torch_predictor
-from engines.artefact import load_artefact
+from engines.artefact import Artefact, load_artefact
 from engines.engine import Precision
 from engines.estimator import OnePassEstimator
 from engines.open_engine import EngineName, open_engine
@@ -115,25 +115,26 @@ def real_pictures(shared_data: Path) -> list[Path]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", [EngineName.OPENVINO, EngineName.ONNXRUNTIME])
-def test_the_shipped_graph_finds_the_people_that_torch_finds(
-    engine: EngineName, shared_data: Path
-) -> None:
-    artefact = find_model("bottom_up")
-    twin = torch_predictor(
-        network_from_onnx(artefact.onnx_path, 32, 64),
-        DecodeSettings(),
-        artefact.manifest.thresholds,
-        CANVASES,
-    )
-    estimator = OnePassEstimator(
+def estimator_of(artefact: Artefact, engine: EngineName) -> OnePassEstimator:
+    return OnePassEstimator(
         artefact,
         lambda canvas: open_engine(
             artefact, engine=engine, canvas=canvas, threads=1, precision=Precision.FP32
         ),
         clock=SystemClock(),
     )
+
+
+@pytest.mark.slow
+def test_the_shipped_graph_finds_in_both_engines_the_people_that_torch_finds(
+    shared_data: Path,
+) -> None:
+    artefact = find_model("bottom_up")
+    network = network_from_onnx(artefact.onnx_path, 32, 64)
+    twin = torch_predictor(network, DecodeSettings(), artefact.manifest.thresholds, CANVASES)
+    estimators = [
+        estimator_of(artefact, engine) for engine in (EngineName.OPENVINO, EngineName.ONNXRUNTIME)
+    ]
     people = 0
     pictures = real_pictures(shared_data)
     assert len(pictures) == 50
@@ -141,10 +142,12 @@ def test_the_shipped_graph_finds_the_people_that_torch_finds(
         rgb = read_rgb(path)
         expected, _ = twin(rgb)
         frame = Frame("test", 0, 0, 0.0, 0.0, picture_from_rgb(rgb))
-        poses = estimator.estimate([frame])[0].poses
-        assert len(poses) == len(expected), path.name
-        for pose, other in zip(poses, expected, strict=True):
-            assert np.abs(pose.keypoints_px - other[:, :2]).max() < 0.5, path.name
-        people += len(poses)
-    estimator.close()
+        for estimator in estimators:
+            poses = estimator.estimate([frame])[0].poses
+            assert len(poses) == len(expected), path.name
+            for pose, other in zip(poses, expected, strict=True):
+                assert np.abs(pose.keypoints_px - other[:, :2]).max() < 0.5, path.name
+        people += len(expected)
+    for estimator in estimators:
+        estimator.close()
     assert people > 50
