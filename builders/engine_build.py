@@ -16,7 +16,7 @@ from engines.engine import Engine, Precision
 from engines.engine_options import EngineOptions
 from engines.engine_store import BuildKey, EngineStore, WriteFiles
 from engines.nvidia_driver import first_gpu
-from engines.open_engine import EngineName, open_engine
+from engines.open_engine import EngineName, file_batch, open_engine
 from engines.openvino_engine import build_openvino, quantised_key
 from engines.tensorrt_backend import (
     Backend,
@@ -83,7 +83,9 @@ class EngineBuilder:
             self._stored(quantised_key(order.artefact), "int8 graph", self._write_int8)
         for canvas in order.artefact.manifest.canvases:
             with self._timed(f"compiled for {_words(canvas)}: the next start need not") as told:
-                options = EngineOptions(order.batches, self._store)
+                # What runs of files ask for too: they let it work on several pictures at once.
+                batches = (*order.batches, file_batch(EngineName.OPENVINO, None))
+                options = EngineOptions(batches, self._store)
                 if not build_openvino(
                     order.artefact, canvas=canvas, precision=order.precision, options=options
                 ):

@@ -12,7 +12,7 @@ import logging
 import math
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ ENGINE = "openvino"
 TELEMETRY = "openvino_telemetry"
 PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 QUANTISED_NAME = "model.xml"
-COMPILED_NAME = "compiled_{streams}.blob"
+COMPILED_NAME = "compiled.blob"
 MAX_STREAMS = 4
 """Pictures that one engine works on at once: each takes the memory of its activations."""
 
@@ -88,8 +88,10 @@ def open_openvino(
         ConfigError: if `threads` is out of range.
     """
     core, plan = _core(), _plan(artefact, canvas, threads, precision, options)
-    compiled = _from_store(core, plan, options.store) if options.store else None
-    compiled = compiled or {streams: _compile(core, plan, streams) for streams in plan.streams}
+    compiled = {
+        streams: _from_store(core, plan, streams, options.store) or _compile(core, plan, streams)
+        for streams in plan.streams
+    }
     first = next(iter(compiled.values()))
     spec = EngineSpec(
         engine=ENGINE,
@@ -120,17 +122,17 @@ def build_openvino(
     if options.store is None:
         raise EngineError("openvino: building needs a store; give one with --cache DIR")
     plan = _plan(artefact, canvas, threads, precision, options)
-    if options.store.find(_key(plan)):
-        return False
+    store = options.store
+    missing = [streams for streams in plan.streams if not store.find(_key(plan, streams))]
+    for streams in missing:
+        store.build(_key(plan, streams), partial(_write, plan, streams))
+    return bool(missing)
 
-    def write(folder: Path) -> dict[str, str]:
-        for streams in plan.streams:
-            blob = _compile(_core(), plan, streams).export_model()
-            (folder / COMPILED_NAME.format(streams=streams)).write_bytes(blob.getvalue())
-        return {}
 
-    options.store.build(_key(plan), write)
-    return True
+def _write(plan: _Plan, streams: int, folder: Path) -> dict[str, str]:
+    blob = _compile(_core(), plan, streams).export_model()
+    (folder / COMPILED_NAME).write_bytes(blob.getvalue())
+    return {}
 
 
 def quantised_key(artefact: Artefact) -> BuildKey:
@@ -183,7 +185,8 @@ def _quantised_graph(artefact: Artefact, store: EngineStore | None) -> Path:
     return entry.file(QUANTISED_NAME)
 
 
-def _key(plan: _Plan) -> BuildKey:
+def _key(plan: _Plan, streams: int) -> BuildKey:
+    """Of one graph: what was built for some batches serves all that ride in the same graphs."""
     cpu = cpu_features()
     width, height = plan.canvas
     return BuildKey(
@@ -192,26 +195,23 @@ def _key(plan: _Plan) -> BuildKey:
         version=openvino_version(),
         precision=plan.precision,
         target=f"{cpu.name} {cpu.instruction_class}",
-        profile=f"{width}x{height} batch {','.join(map(str, plan.batches))}",
-        flags={name: str(value) for name, value in plan.settings(plan.streams[-1]).items()}
+        profile=f"{width}x{height}",
+        flags={name: str(value) for name, value in plan.settings(streams).items()}
         | ({"graph": plan.graph.parent.name} if plan.precision is Precision.INT8 else {}),
     )
 
 
-def _from_store(core: Any, plan: _Plan, store: EngineStore) -> dict[int, Any] | None:
-    entry = store.find(_key(plan))
+def _from_store(core: Any, plan: _Plan, streams: int, store: EngineStore | None) -> Any | None:
+    entry = store.find(_key(plan, streams)) if store else None
     if entry is None:
         return None
-    compiled = {}
-    for streams in plan.streams:
-        blob = entry.file(COMPILED_NAME.format(streams=streams)).read_bytes()
-        try:
-            compiled[streams] = core.import_model(io.BytesIO(blob), "CPU", plan.settings(streams))
-        except RuntimeError as error:  # made by another build of OpenVINO: compile as if not there
-            extra = {"entry": str(entry.folder), "reason": str(error)}
-            log.warning("engine_store_rejected", extra=extra)
-            return None
-    return compiled
+    blob = io.BytesIO(entry.file(COMPILED_NAME).read_bytes())
+    try:
+        return core.import_model(blob, "CPU", plan.settings(streams))
+    except RuntimeError as error:  # made by another build of OpenVINO: compile as if not there
+        extra = {"entry": str(entry.folder), "reason": str(error)}
+        log.warning("engine_store_rejected", extra=extra)
+        return None
 
 
 def openvino_precisions() -> tuple[Precision, ...]:

@@ -23,9 +23,12 @@ def stored(tiny_artefact: Artefact, tmp_path: Path) -> EngineOptions:
     return options
 
 
-def only_entry(root: Path) -> Path:
-    [entry] = (root / "engines").iterdir()
-    return entry
+def test_a_build_serves_all_batches_that_ride_in_the_same_graphs(
+    tiny_artefact: Artefact, stored: EngineOptions
+) -> None:
+    for batches in ((1,), (2,), (1, 2)):
+        options = EngineOptions(batches, stored.store)
+        assert not build_openvino(tiny_artefact, canvas=CANVAS, options=options)
 
 
 def test_a_stored_engine_gives_what_a_compiled_one_gives(
@@ -42,10 +45,10 @@ def test_a_stored_engine_gives_what_a_compiled_one_gives(
 def test_a_blob_that_openvino_refuses_is_told_and_compiled_anew(
     tiny_artefact: Artefact, stored: EngineOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry = only_entry(tmp_path)
-    (entry / "compiled_2.blob").write_bytes(b"made by another build")
+    entry = next((tmp_path / "engines").iterdir())
+    (entry / "compiled.blob").write_bytes(b"made by another build")
     seal = json.loads((entry / ENTRY_NAME).read_text())
-    seal["files"]["compiled_2.blob"] = file_sha256(entry / "compiled_2.blob")
+    seal["files"]["compiled.blob"] = file_sha256(entry / "compiled.blob")
     (entry / ENTRY_NAME).write_text(json.dumps(seal))
     with caplog.at_level(logging.WARNING):
         open_openvino(tiny_artefact, canvas=CANVAS, options=stored).close()
