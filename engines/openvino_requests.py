@@ -2,8 +2,8 @@
 
 A batch is no graph of its own: its rows are requests to a graph for one picture, which several
 streams of threads work on at once. Threads that share one picture wait for each other at every
-layer, and all of them for the slowest; threads with pictures of their own do not. On a quiet machine
-that is worth 3 % (`tests/bench/results/engine_pairs.json`), beside other programs much more.
+layer, and all of them for the slowest; threads with pictures of their own do not. On a quiet
+machine that is worth 3 % (`tests/bench/results/engine_pairs.json`), beside other programs more.
 """
 
 from collections.abc import Iterator, Mapping
