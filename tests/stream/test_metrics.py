@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from stream.daemon_metrics import DropReason
 from stream.frame import Outcome
 from stream.metrics import Delivery, Metrics, Stage
+from tests.conftest import missing
 
 CONNECTION = ["connecting", "live"], ["eof", "auth"], ["back", "wrap"]
 """States, causes of losses, kinds of time jumps."""
@@ -217,8 +218,9 @@ def test_two_registries_do_not_know_each_other(registry: CollectorRegistry) -> N
     assert series_of(other, "door") == []
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="Prometheus is not installed")
 def test_prometheus_own_linter_finds_nothing(registry: CollectorRegistry, metrics: Metrics) -> None:
+    if shutil.which("promtool") is None:
+        missing("promtool is not here: install prometheus")
     use_everything(metrics)
     checked = subprocess.run(
         ["promtool", "check", "metrics"],
