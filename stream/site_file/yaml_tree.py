@@ -51,6 +51,22 @@ class _TooMuchError(Exception):
     """Aliases stand for more than anybody wrote."""
 
 
+class _Loader(yaml.SafeLoader):
+    """Stops where nodes lie too deeply: else the time grows with the depth squared."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 1:
+            raise _TooMuchError
+        node: Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
 class _Builder:
     """Walks the nodes of one document."""
 
@@ -108,7 +124,7 @@ def read_yaml(text: str) -> YamlTree:
         tree.faults.append(YamlFault(1, (), fault))
         return tree
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
         if node is not None:
             tree.data = _Builder(tree).value(node, ())
     except yaml.MarkedYAMLError as error:
