@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import quote
 
 from redis import Redis
 
-HOST = "127.0.0.1"
+from tests.free_ports import HOST, free_port
 
 
 def server_program() -> Path | None:
@@ -36,7 +35,7 @@ class RedisServer:
         self._password = password
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.start()
 
     def start(self) -> None:
@@ -94,9 +93,3 @@ class RedisServer:
             (key.decode(), {name.decode(): value.decode() for name, value in fields.items()})
             for key, fields in found
         ]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from stream.clock import SystemClock
-from tests.command_line import free_port
+from tests.free_ports import free_port
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "prometheus"
 WAIT_SECONDS = 60.0

@@ -27,7 +27,7 @@ from stream.clock import SystemClock
 from tests.bench.bench_cameras import TICKS, cameras, coded_anew
 from tests.bench.report import Figure, write_report
 from tests.chromium import WAIT_MS, chromium
-from tests.command_line import free_port
+from tests.free_ports import free_port
 from tests.running_api import ApiClient, client_of
 from tests.running_daemon import running_daemon, write_site
 

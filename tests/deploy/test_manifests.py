@@ -16,8 +16,8 @@ import yaml
 from stream.api.guard import OPEN_PATHS
 from stream.site_file.read_site import read_site
 from stream.site_file.site_model import Site
-from tests.command_line import free_port
 from tests.conftest import missing
+from tests.free_ports import free_port
 from tests.running_daemon import running_daemon, write_site
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 from engines.artefact import Artefact
 from stream.job_metrics import JobMetrics
 from stream.jobs.job_progress import ProgressNow
-from tests.command_line import free_port, running
+from tests.command_line import running
 from tests.drawn_clips import write_drawn_clip
+from tests.free_ports import free_port
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:

@@ -14,7 +14,8 @@ from stream.api.body_limit import MAX_BODY_BYTES
 from stream.daemon_metrics import DropReason
 from stream.errors import LossCause
 from stream.fleet.stream_machine import StreamState
-from tests.command_line import REPOSITORY, free_port, posestream
+from tests.command_line import REPOSITORY, posestream
+from tests.free_ports import free_port
 from tests.running_api import Answer, until, wait_for
 from tests.running_daemon import write_site
 from tests.stream.api.conftest import Served

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page
 
 from engines.artefact import Artefact
 from tests.chromium import WAIT_MS, Complaints, chromium
-from tests.command_line import free_port, running
+from tests.command_line import running
+from tests.free_ports import free_port
 from tests.running_api import client_of
 from tests.running_daemon import running_daemon, write_site
 from tests.stream.api.conftest import Served

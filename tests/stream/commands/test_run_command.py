@@ -11,8 +11,9 @@ import pytest
 
 from engines.artefact import Artefact
 from stream.wire import result_schema
-from tests.command_line import free_port, posestream, read_lines, running
+from tests.command_line import posestream, read_lines, running
 from tests.drawn_clips import FPS, HEIGHT, WIDTH, person_at
+from tests.free_ports import free_port
 
 
 @pytest.fixture

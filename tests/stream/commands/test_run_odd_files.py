@@ -10,7 +10,8 @@ import pytest
 
 from engines.artefact import Artefact
 from stream.wire import result_schema
-from tests.command_line import free_port, posestream, read_lines
+from tests.command_line import posestream, read_lines
+from tests.free_ports import free_port
 from tests.media import cut_off, with_damage, without_index_at_end, write_video
 from tests.redis_server import RedisServer
 

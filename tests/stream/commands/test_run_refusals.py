@@ -10,7 +10,8 @@ import pytest
 
 from engines.artefact import Artefact
 from tests.broken_files import BROKEN, Make
-from tests.command_line import assert_one_line_error, free_port, posestream, read_lines
+from tests.command_line import assert_one_line_error, posestream, read_lines
+from tests.free_ports import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from stream.frame import Outcome
 from stream.ingest.source_url import parse_source_url
 from stream.ingest.video_address import Transport, url_address
 from stream.logs import configure_logs
-from tests.command_line import free_port
+from tests.free_ports import free_port
 from tests.running_camera import running_camera, with_login
 from tests.running_fleet import (
     SLOW,

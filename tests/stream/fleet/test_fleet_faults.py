@@ -13,7 +13,8 @@ from stream.errors import LossCause
 from stream.fleet.stream_machine import StreamState
 from stream.frame import Outcome
 from stream.site_file.patience import PATIENCE, Profile
-from tests.command_line import free_port, running
+from tests.command_line import running
+from tests.free_ports import free_port
 from tests.running_camera import running_camera
 from tests.running_fleet import SLOW, neighbour, quiet_lost_nothing, running_fleet
 

@@ -1,4 +1,5 @@
 import os
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,7 @@ from hypothesis import strategies as st
 
 from stream.fleet.segment import Segment, SegmentError, SegmentView, picture_bytes
 from stream.picture import ColourSpace, Picture
-
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where named shared memory would be
+from tests.named_memory import named_memory
 
 
 def noise(width: int, height: int, seed: int = 0) -> Picture:
@@ -78,7 +78,15 @@ def test_memory_that_could_be_cut_short_is_refused() -> None:
 
 
 def test_nothing_has_a_name() -> None:
-    before = set(SHARED_MEMORY.iterdir())
+    before = named_memory("self")
     segment = Segment(2, 1 << 20)
-    assert set(SHARED_MEMORY.iterdir()) == before
+    assert named_memory("self") == before
+    assert str(Path(f"/proc/self/fd/{segment.fd}").readlink()) == "/memfd:frames (deleted)"
     segment.close_fd()
+
+
+def test_a_name_would_be_seen() -> None:
+    memory = SharedMemory(create=True, size=4096)
+    assert named_memory("self") >= {memory.name}
+    memory.close()
+    memory.unlink()

@@ -4,7 +4,7 @@ import pytest
 
 from stream.errors import LossCause
 from stream.fleet.tls_check import speaks_tls
-from tests.command_line import free_port
+from tests.free_ports import free_port
 from tests.running_camera import running_camera
 from tests.running_fleet import running_fleet
 

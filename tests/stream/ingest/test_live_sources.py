@@ -24,7 +24,7 @@ from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
 from stream.ingest.source_url import parse_source_url
 from stream.ingest.video_address import url_address
-from tests.command_line import free_port
+from tests.free_ports import free_port
 from tests.media import Clips
 from tests.reading import numbers, times
 from tests.running_camera import running_camera
