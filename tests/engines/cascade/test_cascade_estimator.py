@@ -238,7 +238,7 @@ def test_a_batch_that_fails_changes_nothing(models: dict[str, Artefact]) -> None
     counted = Counted()
     made = estimator(
         cascade_of(models, "detector", "top_down"),
-        settings=CascadeSettings(detect_every=3),
+        settings=CascadeSettings(detect_every=4),
         opens=counted,
     )
     made.estimate([frame(TWO, 0)])
@@ -246,8 +246,8 @@ def test_a_batch_that_fails_changes_nothing(models: dict[str, Artefact]) -> None
     with pytest.raises(EngineError, match="made to fail"):
         made.estimate([frame(TWO, 1), frame(TWO, 2)])
     counted.engines["top_down"].fails = False
-    made.estimate([frame(TWO, 1), frame(TWO, 2), frame(TWO, 3)])
-    assert len(counted.batches["detector"]) == 2  # frames 0 and 3
+    made.estimate([frame(TWO, index) for index in range(1, 5)])
+    assert len(counted.batches["detector"]) == 2  # frames 0 and 4
 
 
 def test_where_nobody_is_no_crop_is_cut(models: dict[str, Artefact]) -> None:
