@@ -80,7 +80,9 @@ class StreamAnswer(_Answer):
     drops: dict[str, int]
     """Dropped frames by reason."""
     from_site_file: bool
-    """False: added over the API, gone after a restart."""
+    """False: added over the API."""
+    survives_restart: bool
+    """Of the site file, or kept in api.added_streams."""
     ledger: LedgerAnswer
     findings: list[FindingAnswer]
     """How it is, the worst first."""
@@ -227,9 +229,14 @@ def ledger_answer(ledger: FrameLedger) -> LedgerAnswer:
 
 
 def stream_answer(
-    view: StreamView, rates: Rates, drops: Mapping[str, int], findings: list[StreamFinding]
+    view: StreamView,
+    rates: Rates,
+    drops: Mapping[str, int],
+    findings: list[StreamFinding],
+    *,
+    is_kept: bool,
 ) -> StreamAnswer:
-    """All that is told of a stream."""
+    """All that is told of a stream; `is_kept`: there is a file that it is kept in."""
     return StreamAnswer(
         name=view.name,
         state=view.state.value,
@@ -255,6 +262,7 @@ def stream_answer(
         people=view.people,
         drops=dict(drops),
         from_site_file=not view.is_extra,
+        survives_restart=is_kept or not view.is_extra,
         ledger=ledger_answer(view.ledger),
         findings=[FindingAnswer(level=f.level, words=f.words, remedy=f.remedy) for f in findings],
     )

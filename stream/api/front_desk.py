@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import TypeVar
 
+from stream.api.added_streams import AddedStreams
 from stream.api.answers import (
     StreamAnswer,
     StreamList,
@@ -26,10 +27,13 @@ from stream.api.preview import Previews
 from stream.api.problem import ProblemError, ProblemKind
 from stream.api.recent_histograms import RecentHistograms
 from stream.api.system_view import HISTOGRAMS, drops_by_stream, system_answer
+from stream.errors import SinkError, UnknownStreamError
 from stream.fleet.daemon import Daemon
 from stream.fleet.fleet_view import EventKind, FleetEvent, FleetHealth, StreamView
 from stream.fleet.inbox import BusyError
 from stream.fleet.reconcile import Changes
+from stream.fleet.stream_plan import StreamPlan
+from stream.site_file.site_model import Site
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +48,13 @@ _NEW_PICTURES = (EventKind.ADDED, EventKind.REMOVED)
 class FrontDesk:
     """Made by the supervisor's thread, used by the event loop's."""
 
-    def __init__(self, daemon: Daemon, on_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, daemon: Daemon, added: AddedStreams, on_end: Callable[[], None] = lambda: None
+    ) -> None:
         """Hears of the daemon while `watching`; `on_end` is called when it begins to end."""
-        self._on_end = on_end
+        self._on_end, self._added = on_end, added
         self.daemon, self.fleet, self.clock = daemon, daemon.fleet, daemon.clock
+        daemon.extra_plans = self._kept_plans
         self.version = version("posestream")
         self.chronicle = Chronicle()
         self.broadcast = Broadcast()
@@ -79,10 +86,11 @@ class FrontDesk:
         Raises:
             ProblemError: if the wish cannot be fulfilled.
             StreamExistsError: if there is one of that name.
+            SinkError: if it cannot be kept in api.added_streams; it is not added then.
         """
         async with self._changes:  # so that two at once do not both take the last place
-            await self._ask(lambda: self._add(wish))
-        log.info("stream_added", extra={"stream": wish.name})
+            is_kept = await self._ask(lambda: self._add(wish))
+        log.info("stream_added", extra={"stream": wish.name, "survives_restart": is_kept})
         return await self.stream(wish.name)
 
     async def remove(self, name: str) -> None:
@@ -90,8 +98,10 @@ class FrontDesk:
 
         Raises:
             UnknownStreamError: if there is none of that name.
+            SinkError: if it cannot be taken out of api.added_streams; it is not removed then.
         """
-        await self._ask(lambda: self.fleet.remove(name))
+        async with self._changes:
+            await self._ask(lambda: self._remove(name))
         log.info("stream_removed", extra={"stream": name})
 
     async def pause(self, name: str, *, is_paused: bool) -> StreamAnswer:
@@ -99,9 +109,12 @@ class FrontDesk:
 
         Raises:
             UnknownStreamError: if there is none of that name.
+            SinkError: if that cannot be kept in api.added_streams; nothing is changed then.
         """
         change = self.fleet.pause if is_paused else self.fleet.resume
-        await self._ask(lambda: change(name))
+        async with self._changes:
+            await self._ask(lambda: self._added.pause(name, is_paused=is_paused))
+            await self._ask(lambda: change(name))
         log.info("stream_paused" if is_paused else "stream_resumed", extra={"stream": name})
         return await self.stream(name)
 
@@ -210,19 +223,37 @@ class FrontDesk:
                 rates[view.name],
                 drops.get(view.name, {}),
                 diagnosis(view, rates[view.name], engine),
+                is_kept=view.name in self._added.names,
             )
             for view in views
         ]
 
-    def _add(self, wish: NewStream) -> None:
+    def _add(self, wish: NewStream) -> bool:
+        """Returns whether it is kept for the next start, too."""
         site, most = self.daemon.site, self.daemon.site.limits.streams
-        plan = new_plan(wish, site, self.daemon.check_model)
+        plan = new_plan(wish, site, self.daemon.folder, self.daemon.check_model)
         if len(names := self.fleet.names()) >= most and wish.name not in names:
             raise ProblemError(
                 ProblemKind.TOO_MANY_STREAMS,
                 f"there are {len(names)} streams, limits.streams is {most}",
             )
         self.fleet.add(plan)
+        try:
+            return self._added.keep(wish)
+        except SinkError:
+            self.fleet.remove(wish.name)
+            raise
+
+    def _remove(self, name: str) -> None:
+        was_kept = self._added.forget(name)
+        try:
+            self.fleet.remove(name)
+        except UnknownStreamError:
+            if not was_kept:  # one that could not be started is kept all the same
+                raise
+
+    def _kept_plans(self, site: Site) -> list[StreamPlan]:
+        return self._added.plans(site, self.daemon.folder, self.daemon.check_model)
 
     async def _ask(self, function: Callable[[], Found]) -> Found:
         return await asyncio.to_thread(function)

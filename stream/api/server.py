@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import uvicorn
 
+from stream.api.added_streams import AddedStreams
 from stream.api.app import make_app
 from stream.api.front_desk import FrontDesk
 from stream.api.guard import checked_token, known_hosts
 from stream.errors import ConfigError
 from stream.fleet.daemon import Daemon
-from stream.site_file.site_model import ApiSettings
+from stream.site_file.site_model import ApiSettings, within
 from stream.worker import start_thread
 
 log = logging.getLogger(__name__)
@@ -30,12 +31,15 @@ class ApiServer:
         """Takes the port.
 
         Raises:
-            ConfigError: if it is taken, or the token missing or no token.
+            ConfigError: if it is taken, the token missing or no token, or the file of added streams
+                holds something else.
+            SinkError: if that file cannot be written.
         """
         token = None if wish.token is None else checked_token(wish.token.read(daemon.folder))
         self._socket = _listen(wish.bind, wish.port)
         self._bind = wish.bind
-        self._desk = FrontDesk(daemon, self._stop_answering)
+        kept_in = None if wish.added_streams is None else within(daemon.folder, wish.added_streams)
+        self._desk = FrontDesk(daemon, AddedStreams(kept_in), self._stop_answering)
         app = make_app(self._desk, token, known_hosts(wish.bind))
         self._server = uvicorn.Server(
             uvicorn.Config(

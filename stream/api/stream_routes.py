@@ -66,7 +66,7 @@ def stream_routes(desk: FrontDesk) -> APIRouter:
 def _add_commands(router: APIRouter, desk: FrontDesk) -> None:
     @router.post("/streams", status_code=201, responses={409: _PROBLEM, 413: _PROBLEM})
     async def add_stream(wish: NewStream, response: Response) -> StreamAnswer:
-        """Adds a stream, until it is removed or the daemon ends; to keep it, use the site file."""
+        """Adds a stream; `survives_restart` tells whether api.added_streams keeps it."""
         response.headers["location"] = f"/streams/{wish.name}"
         return await desk.add(wish)
 

@@ -61,6 +61,8 @@ class Daemon:
             SinkError: if a folder cannot be written.
         """
         self._file, self.check_model = file, check_model
+        self.extra_plans: Callable[[Site], list[StreamPlan]] = lambda _site: []
+        """What else is wanted besides the site file; asked at the start and at every reload."""
         self.site: Site = read_site(file, check_model)
         self.clock = clock
         self.registry = new_registry()
@@ -94,7 +96,7 @@ class Daemon:
             each_turn: done every turn, by this thread.
         """
         with self._close:
-            self.fleet.reconcile(self._first_streams)
+            self.fleet.reconcile([*self._first_streams, *self.extra_plans(self.site)])
             self.fleet.run(stop, each_turn)
 
     def reload(self) -> Changes:
@@ -111,7 +113,7 @@ class Daemon:
         for section in _FIXED:
             if getattr(site, section) != getattr(self.site, section):
                 log.warning("reload_needs_restart", extra={"section": section})
-        changes = self.fleet.reconcile(plans)
+        changes = self.fleet.reconcile([*plans, *self.extra_plans(site)])
         self.site = self.site.model_copy(update={"streams": site.streams})
         fields = {
             name: ", ".join(getattr(changes, name)) for name in ("added", "changed", "removed")

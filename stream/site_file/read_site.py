@@ -115,8 +115,11 @@ def _references(site: Site) -> Iterator[tuple[str, SecretReference]]:
             login = getattr(one, "login", None)
             if login is not None:
                 yield f"{group}[{place}].login.password", login.password
-    if site.api is not None and site.api.token is not None:
-        yield "api.token", site.api.token
+    if site.api is not None:
+        if site.api.token is not None:
+            yield "api.token", site.api.token
+        for place, login in enumerate(site.api.logins):
+            yield f"api.logins[{place}].password", login.password
 
 
 def _is_a_consequence(details: Details) -> bool:

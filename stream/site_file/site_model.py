@@ -68,6 +68,13 @@ class LoginSettings(_Part):
     """Where the password is; never the password itself."""
 
 
+class NamedLogin(LoginSettings):
+    """A login that streams may name which are added over the API."""
+
+    name: Name
+    """What they call it by."""
+
+
 class StreamWish(_Part):
     """One stream, but for its login."""
 
@@ -214,6 +221,22 @@ class ApiSettings(_Part):
     token: SecretReference | None = None
     """Where the bearer token is that requests must carry; there must be one where others than this
     machine can ask."""
+    added_streams: Annotated[str, Field(min_length=1)] | None = None
+    """File in which streams are kept that are added while the daemon runs, for its next start; a
+    relative path begins at the folder of the site file. It holds no secret: of streams with a
+    password of their own, nothing is kept."""
+    logins: Annotated[tuple[NamedLogin, ...], Field(strict=False)] = ()
+    """Logins for added streams, which name one instead of sending a password. Whoever may add
+    streams can have them sent to any host."""
+
+    @field_validator("logins")
+    @classmethod
+    def _have_names_of_their_own(cls, logins: tuple[NamedLogin, ...]) -> tuple[NamedLogin, ...]:
+        names = [login.name for login in logins]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands twice; give each login a name of its own")
+        return logins
 
 
 class Site(_Part):

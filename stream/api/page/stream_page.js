@@ -117,7 +117,7 @@ function factsOf(stream) {
     ["address", stream.address],
     ["model", stream.model],
     ["epoch", words.count(stream.epoch)],
-    ["named by", stream.from_site_file ? "the site file" : "the API; gone after a restart"],
+    ["named by", stream.from_site_file ? "the site file" : stream.survives_restart ? "the API; kept" : "the API; gone after a restart"],
   ];
 }
 

@@ -108,6 +108,7 @@ def test_a_stream_is_added_paused_resumed_and_removed(served: Served) -> None:
     assert added.status == 201, added.body
     assert added.headers["location"] == "/streams/new"
     assert not added.json["from_site_file"]
+    assert not added.json["survives_restart"]
     served.daemon.wait_for_results("new", 2)
     assert served.api.ask("POST", "/streams/new/pause").json["paused"]
     assert wait_for(served.daemon, served.api, "new", state="stopped")["ledger"]["in_flight"] == 0
@@ -147,6 +148,8 @@ def test_more_streams_than_allowed_are_refused(served: Served) -> None:
         ({"transport": "tpc"}, "transport", "did you mean 'tcp'?"),
         ({"model": "botom_up"}, "model", "did you mean 'bottom_up'?"),
         ({"model": "../../etc"}, "model", "expected the name of a model"),
+        ({"model": ["../etc", "posefix"]}, "model", "expected the name of a model"),
+        ({"login_name": "yard"}, "login_name", "which api.logins does not have; it has: none"),
         ({"login": {"user": "a"}}, "login.password", "missing"),
         ({"login": {"user": "a", "password": {"env": "HOME"}}}, "login.password", "a valid string"),
     ],
