@@ -191,6 +191,7 @@ class FrontDesk:
         views, health = await self._ask(self._views)
         self.was_ready = self.was_ready or health.is_engine_ready
         self.chronicle.keep(views, self.clock.monotonic(), self.clock.wall())
+        self.previews.keep_only({view.name for view in views})
         self._histograms.look(self.clock.monotonic())
         if self.broadcast.has_listeners:
             self.broadcast.tell("streams", self._list(views, health).model_dump())

@@ -6,7 +6,7 @@ it is another one than before; a thread of the API scales it, draws the people a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -91,6 +91,10 @@ class Previews:
             shelf.still, shelf.looked_seconds = made or shelf.still, self._clock.monotonic()
             return shelf.still
 
+    def __len__(self) -> int:
+        """How many pictures are kept, or are about to be."""
+        return len(self._shelves)
+
     async def _wait_for_turn(self) -> None:
         async with self._turn:
             wait = self._next_seconds - self._clock.monotonic()
@@ -102,6 +106,11 @@ class Previews:
         """The stream is gone, or has other pictures."""
         for size in PreviewSize:
             self._shelves.pop((name, size), None)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """No others are there: who asked for them may have gone before there was an answer."""
+        for shelf in [shelf for shelf in self._shelves if shelf[0] not in names]:
+            del self._shelves[shelf]
 
     def _make(self, name: str, size: PreviewSize, known: FrameNumber | None) -> Still | None:
         snapshot = self._take(name, known)

@@ -6,7 +6,7 @@ With no slot free (the supervisor is slow) the frame is dropped and counted: rea
 
 import gc
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -88,6 +88,7 @@ class StreamReader:
         self._free: deque[int] = deque()
         self._passed = _Passed()
         self._known_corrupt_packets = 0
+        self._known_time_jumps: Counter[TimeJump] = Counter()
         self.is_closed = False
         """Set by the main thread: end at the next frame."""
 
@@ -150,7 +151,7 @@ class StreamReader:
             open_seconds=order.open_seconds,
             read_seconds=order.read_seconds,
         )
-        self._known_corrupt_packets = 0
+        self._known_corrupt_packets, self._known_time_jumps = 0, Counter()
         return PyavSource(
             address,
             stream=order.stream,
@@ -230,7 +231,9 @@ class StreamReader:
         return segment
 
     def _count_faults(self, source: PyavSource) -> None:
-        self._passed.time_jumps += source.take_time_jumps()
+        jumps = source.time_jumps
+        self._passed.time_jumps += tuple((jumps - self._known_time_jumps).elements())
+        self._known_time_jumps = jumps
         self._passed.corrupt_packets += source.corrupt_packets - self._known_corrupt_packets
         self._known_corrupt_packets = source.corrupt_packets
 

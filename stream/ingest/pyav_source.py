@@ -1,6 +1,7 @@
 """Video files, cameras and webcams as a `Source`, through PyAV."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -42,7 +43,7 @@ class PyavSource:
         self._clock = clock
         self._is_live = address.is_live
         self._is_open = True
-        self._jumps: list[TimeJump] = []
+        self._jumps: Counter[TimeJump] = Counter()
         self._pictures = PictureMaker()
         self._reader = VideoReader(address, thread_count=thread_count, max_pixels=max_pixels)
         try:
@@ -69,10 +70,10 @@ class PyavSource:
         """See `Source.corrupt_packets`."""
         return self._reader.corrupt_packets
 
-    def take_time_jumps(self) -> tuple[TimeJump, ...]:
-        """Why epochs began since this was last asked."""
-        jumps, self._jumps = tuple(self._jumps), []
-        return jumps
+    @property
+    def time_jumps(self) -> Counter[TimeJump]:
+        """Why epochs began, and how often so far; a copy."""
+        return self._jumps.copy()
 
     def frames(self) -> Iterator[Frame]:
         """See `Source.frames`."""
@@ -100,7 +101,7 @@ class PyavSource:
         )
         if time.jump is not None:
             fields = {"epoch": time.epoch, "jump": time.jump.value}
-            self._jumps.append(time.jump)
+            self._jumps[time.jump] += 1
             log.warning("stream_epoch_began", extra={"stream": self._stream, **fields})
         return Frame(
             stream=self._stream,

@@ -85,6 +85,29 @@ def test_it_is_made_once_for_all_who_look_and_again_only_when_it_is_another() ->
     asyncio.run(looks())
 
 
+def test_pictures_of_streams_that_are_gone_are_not_kept() -> None:
+    fleet, clock = Fleet(), ManualClock()
+    previews = Previews(fleet.take, clock)
+
+    async def looks() -> None:
+        for number in range(5):  # whoever asked went away before there was an answer
+            asking = asyncio.ensure_future(previews.still(f"none-{number}", PreviewSize.SMALL))
+            await asyncio.sleep(0)
+            asking.cancel()
+        for size in PreviewSize:
+            await previews.still("cam", size)
+        assert len(previews) > 3
+        previews.keep_only({"cam"})
+        assert len(previews) == 3
+        clock.advance(1.0)
+        await previews.still("cam", PreviewSize.SMALL)
+        assert fleet.copied == 3, "what it knows of streams that are there, it keeps"
+        previews.keep_only(set())
+        assert len(previews) == 0
+
+    asyncio.run(looks())
+
+
 def test_a_still_is_a_jpeg_of_its_size() -> None:
     async def look() -> bytes:
         still = await Previews(Fleet().take, ManualClock()).still("cam", PreviewSize.MEDIUM)

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,10 @@ import pytest
 from av.video.frame import VideoFrame
 
 from stream.clock import ManualClock
-from stream.ingest.open_source import open_source
+from stream.ingest.frame_timeline import TimeJump
+from stream.ingest.open_source import MAX_PIXELS, open_source
+from stream.ingest.pyav_source import PyavSource
+from stream.ingest.video_address import file_address
 from tests.media import write_video
 
 
@@ -49,6 +53,29 @@ def test_a_folder_leaves_few_pictures_to_the_garbage_collector(tmp_path: Path) -
     with closing(open_source(str(tmp_path), stream="folder", clock=ManualClock())) as source:
         most = most_alive(source.frames(), 31)
     assert most - before < 40
+
+
+class SetAgainAndAgain(ManualClock):
+    """A wall clock that somebody sets before every look at it."""
+
+    def wall(self) -> float:
+        """See `Clock.wall`."""
+        self.advance(1.0)
+        self._monotonic = 0.0
+        return super().wall()
+
+
+def test_jumps_of_the_clock_are_counted_and_not_collected(tmp_path: Path) -> None:
+    """`run` never asks for them, and reads a camera for as long as it is told to."""
+    path = write_video(tmp_path / "clip.mp4", frames=40)
+    address = replace(file_address(path), is_live=True)
+    source = PyavSource(
+        address, stream="clip", clock=SetAgainAndAgain(), thread_count=1, max_pixels=MAX_PIXELS
+    )
+    with closing(source):
+        epochs = [frame.epoch for frame in source.frames()]
+        assert epochs == list(range(40))
+        assert source.time_jumps == {TimeJump.CLOCK: 39}
 
 
 @pytest.mark.usefixtures("no_collector")
