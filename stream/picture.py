@@ -83,7 +83,7 @@ def picture_from_rgb(rgb: NDArray[np.uint8]) -> Picture:
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
         raise PoseError(f"expected uint8 (H, W, 3) with H, W >= 1, got {rgb.dtype} {rgb.shape}")
     height, width = rgb.shape[:2]
-    to_yuv = np.linalg.inv(_yuv_to_rgb(ColourSpace.BT601, full_range=True)[:, :3])
+    to_yuv = np.linalg.inv(yuv_to_rgb(ColourSpace.BT601, full_range=True)[:, :3])
     planes = rgb.astype(np.float32) @ to_yuv.T.astype(np.float32)
     planes[..., 1:] += 128
     half = ((width + 1) // 2, (height + 1) // 2)
@@ -164,7 +164,7 @@ def _scaled_rgb(picture: Picture, width: int, height: int) -> NDArray[np.uint8]:
     """The picture at another size, planes scaled first, then one matrix for all pixels."""
     size = (width, height)
     planes = [_scaled(plane, size) for plane in (picture.y, picture.u, picture.v)]
-    matrix = _yuv_to_rgb(picture.colour_space, picture.full_range)
+    matrix = yuv_to_rgb(picture.colour_space, full_range=picture.full_range)
     rgb: NDArray[np.uint8] = cv2.transform(cv2.merge(planes), matrix)  # type: ignore[assignment]
     return rgb
 
@@ -178,7 +178,7 @@ def _scaled(plane: Plane, size: tuple[int, int]) -> Plane:
 
 
 @lru_cache(maxsize=8)
-def _yuv_to_rgb(space: ColourSpace, full_range: bool) -> NDArray[np.float64]:  # noqa: FBT001 - a key
+def yuv_to_rgb(space: ColourSpace, *, full_range: bool) -> NDArray[np.float64]:
     """(3, 4) matrix from (y, u, v, 1) in 0-255 to RGB (ITU-R BT.601, BT.709, BT.2020)."""
     kr, kb = space.value
     kg = 1 - kr - kb

@@ -1,0 +1,1 @@
+"""Decoded pictures to canvases and crops on an NVIDIA GPU, in one launch, with its twins."""
