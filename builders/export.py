@@ -7,7 +7,7 @@ with a Cast in front, computes exactly what the rounded torch network computes.
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,6 @@ def export_graph(
 ) -> None:
     """Writes the portable graph: `canvas` uint8 (B, H, W, 3) in, the outputs out.
 
-    Batch norms stay nodes of their own, so that initialisers keep their torch names
-    (`weights_from_onnx` reads them back); engines fold them.
-
     Args:
         graph: in evaluation mode, large weights already rounded.
         canvas: (width, height) to trace with; height, width and batch stay dynamic.
@@ -53,19 +50,39 @@ def export_graph(
         outputs: their names, in the graph's order; the batch of each is dynamic.
     """
     example = torch.zeros((1, canvas[1], canvas[0], 3), dtype=torch.uint8)
+    export_stage(graph, {"canvas": example}, path, outputs)
+
+
+def export_stage(
+    graph: nn.Module, inputs: Mapping[str, torch.Tensor], path: Path, outputs: Sequence[str]
+) -> None:
+    """Writes the portable graph of any stage.
+
+    Batch norms stay nodes of their own, so that initialisers keep their torch names
+    (`weights_from_onnx` reads them back); engines fold them.
+
+    Args:
+        graph: in evaluation mode, large weights already rounded.
+        inputs: examples by name, in the order of the graph's arguments; the batch of all is
+            dynamic, and the sides of uint8 pictures are.
+        path: of the ONNX file.
+        outputs: their names, in the graph's order; the batch of each is dynamic.
+    """
+    sides = {1: "height", 2: "width"}
+    axes = {
+        name: {0: "batch"} | (sides if example.dtype == torch.uint8 else {})
+        for name, example in inputs.items()
+    }
     with warnings.catch_warnings():
         # Deprecated, but its plain static operators are what every engine builds.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph.eval(),
-            (example,),
+            tuple(inputs.values()),
             str(path),
-            input_names=["canvas"],
+            input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes={
-                "canvas": {0: "batch", 1: "height", 2: "width"},
-                **{name: {0: "batch"} for name in outputs},
-            },
+            dynamic_axes=axes | {name: {0: "batch"} for name in outputs},
             opset_version=OPSET,
             training=torch.onnx.TrainingMode.PRESERVE,
             dynamo=False,

@@ -1,14 +1,16 @@
-"""From a graph that takes canvases, of whatever stage, to a model folder with its manifest."""
+"""From a graph of whatever stage to a model folder with its manifest."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from builders.export import export_graph, round_to_half, weights_digest
+from builders.contract_export import run_in_torch
+from builders.export import export_stage, round_to_half, weights_digest
 from engines.artefact import CONTRACTS, MANIFEST_NAME, MODEL_NAME, Manifest, StageName, TensorSpec
 
 
@@ -18,7 +20,7 @@ def write_model(
     """Writes `model.onnx` and `manifest.json`; rounds the graph's weights in place.
 
     Args:
-        graph: canvas uint8 (B, H, W, 3) to the outputs of its stage; its network is `network`.
+        graph: inputs of its stage to the outputs of its stage; its network is `network`.
         stage: which contract it keeps.
         folder: made if missing.
         about: the manifest's fields that the graph does not tell: name, canvases, thresholds, ...
@@ -27,13 +29,11 @@ def write_model(
     graph.eval()
     round_to_half(graph)
     inputs, outputs = CONTRACTS[stage]
-    canvas = about["canvases"][0]
-    export_graph(
-        graph, (canvas[0], canvas[1]), folder / MODEL_NAME, [spec.name for spec in outputs]
-    )
+    examples = {spec.name: _example(spec, about["canvases"][0]) for spec in inputs}
+    export_stage(graph, examples, folder / MODEL_NAME, [spec.name for spec in outputs])
     manifest = Manifest(
         inputs=inputs,
-        outputs=_with_numbers(graph, outputs, canvas),
+        outputs=_with_numbers(graph, outputs, examples),
         onnx_sha256=hashlib.sha256((folder / MODEL_NAME).read_bytes()).hexdigest(),
         weights_sha256=weights_digest(graph.get_submodule("network")),
         stage=stage,
@@ -50,12 +50,18 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
 
 
+def _example(spec: TensorSpec, canvas: tuple[int, int]) -> torch.Tensor:
+    """One row of an input: black pixels, or poses and scores of zeros."""
+    if spec.dtype == "uint8":
+        return torch.zeros((1, canvas[1], canvas[0], 3), dtype=torch.uint8)
+    return torch.zeros([1, *(side or 1 for side in spec.shape[1:])])
+
+
 def _with_numbers(
-    graph: nn.Module, outputs: tuple[TensorSpec, ...], canvas: tuple[int, int]
+    graph: nn.Module, outputs: tuple[TensorSpec, ...], examples: Mapping[str, torch.Tensor]
 ) -> tuple[TensorSpec, ...]:
     """The outputs with the number of candidates that the graph gives on any canvas."""
-    with torch.no_grad():
-        found = graph(torch.zeros((1, canvas[1], canvas[0], 3), dtype=torch.uint8))
+    found = run_in_torch(graph, examples)
     return tuple(
         spec.model_copy(update={"shape": (None, *each.shape[1:])})
         for spec, each in zip(outputs, found, strict=True)

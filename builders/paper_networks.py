@@ -20,7 +20,7 @@ from builders.networks.hrnet import HrNet
 from builders.networks.kcam import Kcam
 from builders.networks.posefix import SIGMA_BY_CROP_HEIGHT, PoseFix, PoseFixGraph
 from builders.networks.resnet import BLOCKS, Stride
-from builders.networks.scoring_net import ScoringNet, rescored
+from builders.networks.scoring_net import ScoringGraph, ScoringNet
 from builders.networks.simple_baseline import SimpleBaseline
 from builders.networks.smpr import smpr_hrnet, smpr_pixels, smpr_r50
 from builders.networks.smpr_decode import SmprDecodeSettings
@@ -57,16 +57,6 @@ class PaperNetwork:
     description: str = ""
 
 
-class _ScoringGraph(nn.Module):
-    def __init__(self, network: ScoringNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, poses: Tensor, scores: Tensor) -> Tensor:
-        """Poses (N, 17, 3) in picture pixels and scores (N,) to new scores (N,)."""
-        return rescored(self.network, poses, scores)
-
-
 def _top_down(network: nn.Module, order: ChannelOrder) -> nn.Module:
     if isinstance(network, GraphPcnn):
         return GraphPcnnGraph(network, order, FlipTest.OFF)
@@ -90,7 +80,7 @@ def _refiner(height: int, network: nn.Module, _: ChannelOrder) -> nn.Module:
 def _scoring(network: nn.Module, _: ChannelOrder) -> nn.Module:
     if not isinstance(network, ScoringNet):
         raise TypeError(f"expected ScoringNet, got {type(network).__name__}")
-    return _ScoringGraph(network)
+    return ScoringGraph(network)
 
 
 def _crops(make: Callable[[], nn.Module], order: ChannelOrder, description: str) -> PaperNetwork:

@@ -7,54 +7,51 @@ it.
 
 import shutil
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any
 
 import typer
 from torch import nn
 
-from builders.evaluation.coco_eval import box_statistics, evaluate, find_boxes_of
-from builders.evaluation.labels import labelled_set, read_labels
-from builders.evaluation.people import predict_with
-from builders.evaluation.systems import boxes_of_detector
 from builders.model_folder import write_manifest, write_model
+from builders.release_figures import MeasuredOn, measure
 from builders.release_forms import RELEASE_FORMS, ReleaseForm
 from builders.training.checkpoint import averaged_weights
 from builders.training.recipe import Recipe, load_recipe, make_task
-from builders.training.settings import DataSettings, Folders
-from engines.artefact import Artefact, Thresholds, load_artefact
-from engines.canvas_stage import EngineFactory
-from engines.detector import Detector
-from engines.engine import Precision
-from engines.estimator import OnePassEstimator
-from engines.open_engine import open_engine
-from stream.clock import SystemClock
+from builders.training.settings import Folders
+from engines.artefact import Thresholds, load_artefact
 from stream.errors import ConfigError
 
 
-def main(
+def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the signature
     run: Annotated[Path, typer.Option(help="Folder of a finished run.")],
     data: Annotated[Path, typer.Option(help="Folder with the labelled sets.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
-    min_score: Annotated[float, typer.Option(help="Score below which it is nobody.")],
+    *,
+    name: Annotated[str | None, typer.Option(help="Of the model; else the recipe's.")] = None,
+    min_score: Annotated[float, typer.Option(help="Score below which it is nobody.")] = 0.25,
     start_score: Annotated[
         float | None, typer.Option(help="Score from which a pose starts a track; else min-score.")
     ] = None,
+    poses_of: Annotated[
+        str, typer.Option(help="Whose poses a refiner is measured on: MODEL, A+B, truth+MODEL.")
+    ] = "bottom_up",
 ) -> None:
     """Exports and measures a trained network."""
     recipe = load_recipe(run / "recipe.yaml")
     form = release_form(recipe)
     network, steps = trained_network(recipe, Folders(data, run))
     about = {
-        "name": recipe.name,
+        "name": name or recipe.name,
         "description": form.description,
         "canvases": form.canvases,
+        "crop_padding": form.crop_padding,
         "thresholds": {"min_score": form.weak_score, **form.suppression},
         "licence": "Apache-2.0",
         "training": _training(recipe, steps),
         "accuracy": {},
     }
     manifest = write_model(form.graph(network), form.stage, out, about)
-    accuracy = measure(load_artefact(out), data, cast(DataSettings, recipe.task).validation)
+    accuracy = measure(load_artefact(out), _measured_on(recipe, data, poses_of))
     thresholds = Thresholds(min_score=min_score, start_score=start_score, **form.suppression)
     known = {"accuracy": accuracy, "thresholds": thresholds}
     write_manifest(manifest.model_copy(update=known), out)
@@ -68,11 +65,11 @@ def release_form(recipe: Recipe) -> ReleaseForm:
     Raises:
         ConfigError: if it is none that is.
     """
-    form = RELEASE_FORMS.get(recipe.network)
-    if form is None:
+    make = RELEASE_FORMS.get(recipe.network)
+    if make is None:
         names = ", ".join(sorted(RELEASE_FORMS))
         raise ConfigError(f"recipe {recipe.name}: trains {recipe.network}, expected one of {names}")
-    return form
+    return make(recipe.task)
 
 
 def trained_network(recipe: Recipe, folders: Folders) -> tuple[nn.Module, int]:
@@ -84,47 +81,47 @@ def trained_network(recipe: Recipe, folders: Folders) -> tuple[nn.Module, int]:
     return task.released(network).eval(), steps
 
 
-def measure(artefact: Artefact, data: Path, names: tuple[str, ...]) -> dict[str, float]:
-    """Figures of the exported graph, fp32, by `NAME/val METRIC`: AP and AR, boxes: AP and AP50."""
-    measured = _poses if artefact.manifest.stage == "one_pass" else _boxes
-    return {
-        f"{name}/val {metric}": round(value, 4)
-        for name in names
-        for metric, value in measured(artefact, data, name).items()
-    }
-
-
-def _poses(artefact: Artefact, data: Path, name: str) -> dict[str, float]:
-    estimator = OnePassEstimator(artefact, _opener(artefact), clock=SystemClock())
-    found = evaluate(predict_with(estimator), labelled_set(data, name, "val"))
-    estimator.close()
-    return {"AP": found["AP"], "AR": found["AR"]}
-
-
-def _boxes(artefact: Artefact, data: Path, name: str) -> dict[str, float]:
-    detector = Detector(artefact, _opener(artefact), clock=SystemClock())
-    labels = read_labels(labelled_set(data, name, "val"))
-    boxes, _ = find_boxes_of(boxes_of_detector(detector), labels, SystemClock())
-    detector.close()
-    figures = box_statistics(labels, boxes)
-    return {"box AP": figures["AP"], "box AP50": figures["AP50"]}
-
-
-def _opener(artefact: Artefact) -> EngineFactory:
-    return lambda canvas: open_engine(artefact, canvas=canvas, precision=Precision.FP32)
+def _measured_on(recipe: Recipe, data: Path, poses_of: str) -> MeasuredOn:
+    given: Any = getattr(recipe.task, "validation", ())
+    if recipe.network == "scoring_net":
+        return MeasuredOn(data, (), poses=given)
+    return MeasuredOn(data, given, poses_of)
 
 
 def _training(recipe: Recipe, steps: int) -> dict[str, str]:
-    settings = cast(DataSettings, recipe.task)
-    start = getattr(settings, "start_weights", None)
+    labels = _labels(recipe)
     return {
         "recipe": f"configs/train/{recipe.name}.yaml",
-        "start_weights": start.name if start else "none",
-        "data": ", ".join(item.name for item in settings.sets),
+        "start_weights": _start_weights(recipe),
+        "data": ", ".join(labels),
+        "labels": ", ".join(dict.fromkeys(_portable(path) for path in labels.values())),
         "seed": str(recipe.seed),
         "steps": str(steps),
         "batch": str(recipe.batch),
     }
+
+
+def _labels(recipe: Recipe) -> dict[str, Path]:
+    """Files of labels that were learnt from, by the name of the set."""
+    task: Any = recipe.task
+    if recipe.network == "scoring_net":
+        return {task.train.annotations.parent.parent.name: task.train.annotations}
+    return {item.name: item.annotations for item in task.sets}
+
+
+def _portable(path: Path) -> str:
+    """Within the data folder; of an absolute path, SET/annotations/FILE.json."""
+    return Path(*path.parts[-3:]).as_posix() if path.is_absolute() else path.as_posix()
+
+
+def _start_weights(recipe: Recipe) -> str:
+    """The file's name; of a run's checkpoint with the name of the run."""
+    task: Any = recipe.task
+    holder = getattr(task, "trunk", task)
+    start: Path | None = getattr(holder, "start_weights", None)
+    if start is None:
+        return "none"
+    return f"{start.parent.name}/{start.name}" if start.suffix == ".pt" else start.name
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What each trainable network becomes when it is released: its graph, stage and thresholds."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -9,12 +9,25 @@ from torch import nn
 
 from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
 from builders.networks.compact_pyramid import compact_pixels
+from builders.networks.graph_pcnn_graph import GraphPcnnGraph
 from builders.networks.person_detector import DetectorGraph
+from builders.networks.posefix import PoseFixGraph
+from builders.networks.scoring_net import ScoringGraph
 from builders.networks.smpr_graph import COMPACT_DECODE, SmprGraph
+from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.canvas_validation import COMPACT_CANVASES
 from builders.training.person_detector_task import NMS_IOU
+from builders.training.posefix_task import PoseFixSettings
+from builders.training.settings import Frozen
+from builders.training.topdown_task import TopDownSettings
+from builders.training.topdown_trunks import channel_order
 from builders.training.validation import CANVASES
-from engines.artefact import StageName
+from engines.artefact import NO_PICTURE, StageName
+
+CROP_PADDING = 1.25
+"""Of the labelled box, as top-down networks are trained and tested."""
+POSE_PADDING = 1.5
+"""Of the joints' extent: PoseFix's 1.2 makes it about a labelled box, and 1.25 are that one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +38,97 @@ class ReleaseForm:
     stage: StageName
     graph: Callable[[Any], nn.Module]
     """The trained network to what is exported."""
-    suppression: Mapping[str, float]
+    suppression: Mapping[str, float] = field(default_factory=dict)
     """The manifest's threshold for doubles."""
     canvases: tuple[tuple[int, int], ...] = COMPACT_CANVASES
-    """(width, height)."""
+    """(width, height), of crops where the graph takes those."""
     weak_score: float = 0.02
     """AP wants the weak candidates too; the shipped threshold is for people who look at results."""
+    crop_padding: float = CROP_PADDING
 
 
-RELEASE_FORMS = MappingProxyType(
+BOTTOM_UP = ReleaseForm(
+    "Compact heatmap-guided bottom-up network; several people in one pass.",
+    "one_pass",
+    lambda network: BottomUpGraph(network, DecodeSettings()),
+    {"nms_oks": 0.45, "nms_slack_px": 32.0},
+    CANVASES,
+)
+SMPR = ReleaseForm(
+    "Compact single-stage pose regression (SMPR); several people in one pass.",
+    "one_pass",
+    lambda network: SmprGraph(network, compact_pixels, COMPACT_DECODE),
+    {"soft_nms_iou": 0.3},
+    weak_score=0.005,
+)
+DETECTOR = ReleaseForm(
+    "Anchor-free person detector; boxes for cascades.",
+    "detector",
+    DetectorGraph,
+    {"nms_iou": NMS_IOU},
+    weak_score=0.01,
+)
+SCORER = ReleaseForm(
+    "HGG's scoring net: predicts from its shape how good a pose is.",
+    "scorer",
+    ScoringGraph,
+    canvases=(NO_PICTURE,),
+    weak_score=0.0,
+)
+
+
+def _top_down(words: str, settings: TopDownSettings) -> ReleaseForm:
+    order = channel_order(settings.trunk)
+    return _of_crops(
+        f"{words}; one person at a time, behind a detector or a one-pass model.",
+        settings,
+        lambda network: TopDownGraph(network, order, FlipTest.OFF),
+    )
+
+
+def _graph_pcnn(settings: TopDownSettings) -> ReleaseForm:
+    order = channel_order(settings.trunk)
+    return _of_crops(
+        "Graph-PCNN: heatmaps, then each joint refined with its neighbours' help; one person at a "
+        "time, behind a detector or a one-pass model.",
+        settings,
+        lambda network: GraphPcnnGraph(network, order, FlipTest.OFF),
+    )
+
+
+def _of_crops(
+    description: str, settings: TopDownSettings, graph: Callable[[Any], nn.Module]
+) -> ReleaseForm:
+    size = (settings.crop.width, settings.crop.height)
+    return ReleaseForm(description, "top_down", graph, canvases=(size,), weak_score=0.0)
+
+
+def _posefix(settings: PoseFixSettings) -> ReleaseForm:
+    sigma = settings.sigma_px()
+    return ReleaseForm(
+        "PoseFix: moves the joints of poses that another model found.",
+        "refiner",
+        lambda network: PoseFixGraph(network, sigma, FlipTest.OFF),
+        canvases=((settings.crop.width, settings.crop.height),),
+        weak_score=0.0,
+        crop_padding=POSE_PADDING,
+    )
+
+
+def _always(form: ReleaseForm) -> Callable[[Frozen], ReleaseForm]:
+    return lambda _: form
+
+
+RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
     {
-        "compact_bottom_up": ReleaseForm(
-            "Compact heatmap-guided bottom-up network; several people in one pass.",
-            "one_pass",
-            lambda network: BottomUpGraph(network, DecodeSettings()),
-            {"nms_oks": 0.45, "nms_slack_px": 32.0},
-            CANVASES,
-        ),
-        "compact_smpr": ReleaseForm(
-            "Compact single-stage pose regression (SMPR); several people in one pass.",
-            "one_pass",
-            lambda network: SmprGraph(network, compact_pixels, COMPACT_DECODE),
-            {"soft_nms_iou": 0.3},
-            weak_score=0.005,
-        ),
-        "person_detector": ReleaseForm(
-            "Anchor-free person detector; boxes for cascades.",
-            "detector",
-            DetectorGraph,
-            {"nms_iou": NMS_IOU},
-            weak_score=0.01,
-        ),
+        "compact_bottom_up": _always(BOTTOM_UP),
+        "compact_smpr": _always(SMPR),
+        "person_detector": _always(DETECTOR),
+        "heatmap": lambda settings: _top_down("Joint maps of single people", settings),
+        "kcam": lambda settings: _top_down("KCAM: joint maps with joints as context", settings),
+        "graph_pcnn": _graph_pcnn,
+        "posefix": _posefix,
+        "scoring_net": _always(SCORER),
     }
 )
-"""By the recipe's `network`."""
+"""By the recipe's `network`: the settings of its task to the form."""

@@ -52,7 +52,18 @@ CROP_POSES = TensorSpec(name="poses", dtype="float32", shape=(None, 17, 3))
 CROP_OUTPUTS = (TensorSpec(name="keypoints", dtype="float32", shape=(None, 17, 3)),)
 """(N, 17, 3) x, y in crop pixels, confidence."""
 
-StageName = Literal["one_pass", "detector", "top_down", "refiner"]
+SCORED_POSES = (
+    TensorSpec(name="poses", dtype="float32", shape=(None, 17, 3)),
+    TensorSpec(name="scores", dtype="float32", shape=(None,)),
+)
+"""(N, 17, 3) x, y in source pixels and confidence, and the (N,) scores that they came with."""
+RESCORED = (TensorSpec(name="rescored", dtype="float32", shape=(None,)),)
+"""(N,) new scores."""
+
+NO_PICTURE = (0, 0)
+"""The one canvas of a model that sees no pixels."""
+
+StageName = Literal["one_pass", "detector", "top_down", "refiner", "scorer"]
 Contract = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 
 CONTRACTS: MappingProxyType[StageName, Contract] = MappingProxyType(
@@ -61,6 +72,7 @@ CONTRACTS: MappingProxyType[StageName, Contract] = MappingProxyType(
         "detector": (CANVAS_INPUTS, DETECTOR_OUTPUTS),
         "top_down": ((CROPS,), CROP_OUTPUTS),
         "refiner": ((CROPS, CROP_POSES), CROP_OUTPUTS),
+        "scorer": (SCORED_POSES, RESCORED),
     }
 )
 """Inputs and outputs that the graph of each stage must have."""
@@ -91,6 +103,7 @@ SUPPRESSIONS: MappingProxyType[StageName, tuple[str, ...]] = MappingProxyType(
         "detector": ("nms_iou",),
         "top_down": (),
         "refiner": (),
+        "scorer": (),
     }
 )
 """The threshold that names the suppression of doubles: exactly one of these for each stage that
@@ -123,7 +136,8 @@ class Manifest(_Frozen):
     outputs: tuple[TensorSpec, ...]
     canvases: tuple[tuple[int, int], ...] = Field(min_length=1)
     """(width, height) sizes the graph may be compiled for; the source's shape picks one. Of a model
-    that takes crops: the sizes of the crop, the first is the one it was trained for."""
+    that takes crops: the sizes of the crop, the first is the one it was trained for. Of a scorer:
+    `NO_PICTURE`."""
     crop_padding: float = Field(default=1.25, ge=1)
     """How much larger than the person's box a crop is (after growing to the crop's aspect)."""
     thresholds: Thresholds
@@ -145,7 +159,12 @@ class Manifest(_Frozen):
                     f"{self.stage}: expected {', '.join(map(_kind, wanted))}, "
                     f"got {', '.join(map(_kind, found)) or 'nothing'}"
                 )
-        if any(side < CANVAS_STEP or side % CANVAS_STEP for pair in self.canvases for side in pair):
+        if self.stage == "scorer":
+            if self.canvases != (NO_PICTURE,):
+                raise ValueError(f"canvases: a scorer sees no picture, got {self.canvases}")
+        elif any(
+            side < CANVAS_STEP or side % CANVAS_STEP for pair in self.canvases for side in pair
+        ):
             raise ValueError(
                 f"canvases: sides must be multiples of {CANVAS_STEP}, got {self.canvases}"
             )

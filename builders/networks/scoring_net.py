@@ -76,3 +76,19 @@ def scoring_targets(oks: Tensor) -> Tensor:
 def scoring_loss(predicted: Tensor, oks: Tensor) -> Tensor:
     """Mean squared error of (N,) predictions against the labels."""
     return functional.mse_loss(predicted, scoring_targets(oks))
+
+
+class ScoringGraph(nn.Module):
+    """The exported net: poses (N, 17, 3) in picture pixels and scores (N,) to new scores (N,).
+
+    Args:
+        network: trained.
+    """
+
+    def __init__(self, network: ScoringNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, poses: Tensor, scores: Tensor) -> Tensor:
+        """See `rescored`."""
+        return rescored(self.network, poses, scores)

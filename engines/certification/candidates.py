@@ -19,10 +19,13 @@ Floats = NDArray[np.float32]
 
 CORNER_SIGMAS = np.full(2, 0.1, np.float32)
 """A box is compared by two corners; alike as COCO's hips are (sigma 0.107)."""
+BAR_PX = 100.0
+"""A score is compared as a bar of this height, and of this width and as much again for a score of
+1: a hundredth is a pixel."""
 
 
 def find_candidates(engine: Engine, manifest: Manifest, pictures: PictureSet) -> list[Candidates]:
-    """One entry a row of the inputs: a picture, or a person's crop; in its pixels.
+    """One entry a row of the inputs: a picture, a person's crop or pose; in its pixels.
 
     Raises:
         EngineError: if the engine fails.
@@ -43,14 +46,14 @@ def find_candidates(engine: Engine, manifest: Manifest, pictures: PictureSet) ->
 
 
 def least_score(manifest: Manifest) -> float:
-    """Whose score is above is a person; in a crop there always is one."""
-    in_crops = manifest.stage in ("top_down", "refiner")
-    return 0.0 if in_crops else manifest.thresholds.min_score
+    """Whose score is above is a person; a crop or a pose always is one."""
+    one_by_one = manifest.stage in ("top_down", "refiner", "scorer")
+    return 0.0 if one_by_one else manifest.thresholds.min_score
 
 
 def sigmas_of(manifest: Manifest) -> Floats:
     """(J,) how far apart the points of a candidate may be and still be alike."""
-    if manifest.stage == "detector":
+    if manifest.stage in ("detector", "scorer"):
         return CORNER_SIGMAS
     return SKELETONS[manifest.skeleton].sigmas
 
@@ -83,6 +86,12 @@ def _crops(outputs: Tensors, _manifest: Manifest) -> Iterable[Candidates]:
         yield Candidates(pose[None], pose[None, :, 2].mean(axis=1))
 
 
+def _bars(outputs: Tensors, _manifest: Manifest) -> Iterable[Candidates]:
+    for score in _floats(outputs, "rescored"):
+        corners = np.array([[0, 0, 1], [BAR_PX * (1 + score), BAR_PX, 1]], np.float32)
+        yield Candidates(corners[None], np.ones(1, np.float32))
+
+
 def _floats(outputs: Tensors, name: str) -> Floats:
     values: Floats = outputs[name].astype(np.float32)
     return values
@@ -90,6 +99,12 @@ def _floats(outputs: Tensors, name: str) -> Floats:
 
 _READERS: Mapping[StageName, Callable[[Tensors, Manifest], Iterable[Candidates]]] = (
     MappingProxyType(
-        {"one_pass": _poses, "detector": _boxes, "top_down": _crops, "refiner": _crops}
+        {
+            "one_pass": _poses,
+            "detector": _boxes,
+            "top_down": _crops,
+            "refiner": _crops,
+            "scorer": _bars,
+        }
     )
 )

@@ -19,6 +19,8 @@ BORDER_SHARE = 0.15
 NOISE_SHARE = 0.02
 """Joints given to a refiner are off by so much of the crop's width (standard deviation)."""
 CONFIDENCE = 0.9
+SCORED_NOISE_SHARE = 0.1
+"""Joints given to a scorer are off by up to so much of the person's height."""
 
 
 def probe_inputs(manifest: Manifest, pictures: PictureSet, canvas: tuple[int, int]) -> Arrays:
@@ -27,11 +29,14 @@ def probe_inputs(manifest: Manifest, pictures: PictureSet, canvas: tuple[int, in
     Where nobody knows the people of the pictures, a crop is the whole picture.
 
     Raises:
-        ConfigError: if a refiner is to be probed with pictures whose people nobody knows.
+        ConfigError: if a refiner or a scorer is to be probed with pictures whose people nobody
+            knows.
     """
     if manifest.stage in ("one_pass", "detector"):
         return {"canvas": pictures.on_canvas(canvas)}
     people = [(rgb, joints) for rgb, found in _pictures_and_joints(pictures) for joints in found]
+    if manifest.stage == "scorer":
+        return _scored_poses([_known(joints) for _, joints in people])
     places = [_crop(rgb, joints, canvas, manifest.crop_padding) for rgb, joints in people]
     inputs: Arrays = {
         "crops": np.stack(
@@ -85,12 +90,29 @@ def _poses(
     dice = np.random.default_rng(0)
     poses = []
     for (_, joints), place in zip(people, places, strict=True):
-        if joints is None:
-            raise ConfigError(
-                "a refiner needs poses to refine, and nobody knows those of your pictures; leave "
-                "--pictures out to take the drawn people"
-            )
-        noise = dice.normal(0, NOISE_SHARE * place.crop_width, joints.shape)
-        points = place.to_crop(joints) + noise
+        known = _known(joints)
+        noise = dice.normal(0, NOISE_SHARE * place.crop_width, known.shape)
+        points = place.to_crop(known) + noise
         poses.append(np.column_stack([points, np.full(len(points), CONFIDENCE)]))
     return np.array(poses, np.float32)
+
+
+def _scored_poses(people: list[Floats]) -> Arrays:
+    """Poses (N, 17, 3) in picture pixels, more or less off and sure, and scores (N,)."""
+    dice = np.random.default_rng(0)
+    poses = []
+    for joints in people:
+        off = dice.uniform(0, SCORED_NOISE_SHARE) * np.ptp(joints[:, 1])
+        points = joints + dice.normal(0, off, joints.shape)
+        poses.append(np.column_stack([points, dice.uniform(0, 1, len(points))]))
+    found = np.array(poses, np.float32)
+    return {"poses": found, "scores": found[..., 2].mean(1)}
+
+
+def _known(joints: Floats | None) -> Floats:
+    if joints is None:
+        raise ConfigError(
+            "a refiner or a scorer needs poses, and nobody knows those of your pictures; leave "
+            "--pictures out to take the drawn people"
+        )
+    return joints

@@ -59,4 +59,4 @@ def print_model(name: str) -> None:
 
 
 def _canvases(model: Manifest) -> str:
-    return ", ".join(f"{width}x{height}" for width, height in model.canvases)
+    return ", ".join(f"{width}x{height}" for width, height in model.canvases if width) or "none"

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines.artefact import CONTRACTS, Manifest, StageName
+from engines.artefact import CONTRACTS, NO_PICTURE, Manifest, StageName
 from engines.bucket_engine import BucketEngine
-from engines.certification.agreement import compare
+from engines.certification.agreement import Candidates, compare
 from engines.certification.candidates import find_candidates, least_score, sigmas_of
 from engines.certification.picture_set import PictureSet, drawn_set
 from engines.certification.probe import probe_inputs
@@ -27,7 +27,7 @@ def manifest_of(stage: StageName) -> Manifest:
         "stage": stage,
         "inputs": inputs,
         "outputs": outputs,
-        "canvases": [CROP],
+        "canvases": [NO_PICTURE if stage == "scorer" else CROP],
         "thresholds": {"min_score": 0.4, **suppression},
     }
     return Manifest.model_validate(fields)
@@ -56,11 +56,16 @@ def refiner(inputs: Tensors) -> Tensors:
     return {"keypoints": inputs["poses"].astype(np.float32)}
 
 
+def scorer(inputs: Tensors) -> Tensors:
+    return {"rescored": 0.5 * inputs["scores"].astype(np.float32)}
+
+
 GRAPHS: dict[StageName, tuple[Callable[[Tensors], Tensors], int]] = {
     "detector": (detector, 8),
     "one_pass": (one_pass, 8),
     "top_down": (top_down, PEOPLE),
     "refiner": (refiner, PEOPLE),
+    "scorer": (scorer, PEOPLE),
 }
 """Stage -> a graph, and how many people it finds among the drawn ones."""
 
@@ -69,7 +74,8 @@ GRAPHS: dict[StageName, tuple[Callable[[Tensors], Tensors], int]] = {
 def test_every_stage_gives_people_that_can_be_compared(stage: StageName) -> None:
     graph, expected = GRAPHS[stage]
     manifest = manifest_of(stage)
-    spec = EngineSpec("plain", "1", "tiny", Precision.FP32, 1, CROP, batches=(3,))
+    canvas = manifest.canvases[0]
+    spec = EngineSpec("plain", "1", "tiny", Precision.FP32, 1, canvas, batches=(3,))
     engine = BucketEngine(spec, manifest, graph)
     people = find_candidates(engine, manifest, drawn_set())
     found = compare(people, people, min_score=least_score(manifest), sigmas=sigmas_of(manifest))
@@ -91,5 +97,25 @@ def test_a_crop_holds_the_whole_person_and_a_refiner_gets_joints_a_little_off() 
 def test_pictures_of_unknown_people_are_one_crop_each_and_nothing_for_a_refiner() -> None:
     pictures = PictureSet("mine", drawn_set().pictures[:2])
     assert probe_inputs(manifest_of("top_down"), pictures, CROP)["crops"].shape[0] == 2
-    with pytest.raises(ConfigError, match="a refiner needs poses"):
+    with pytest.raises(ConfigError, match="a refiner or a scorer needs poses"):
         probe_inputs(manifest_of("refiner"), pictures, CROP)
+
+
+def test_a_hundredth_of_a_score_is_a_pixel() -> None:
+    manifest = manifest_of("scorer")
+    spec = EngineSpec("plain", "1", "tiny", Precision.FP32, 1, NO_PICTURE, batches=(1,))
+
+    def people_scored(value: float) -> list[Candidates]:
+        def graph(_: Tensors) -> Tensors:
+            return {"rescored": np.array([value], np.float32)}
+
+        return find_candidates(BucketEngine(spec, manifest, graph), manifest, drawn_set())
+
+    found = compare(
+        people_scored(1.0),
+        people_scored(0.98),
+        min_score=least_score(manifest),
+        sigmas=sigmas_of(manifest),
+    )
+    assert found.worst_px == pytest.approx(2, abs=1e-3)
+    assert found.mean_px == pytest.approx(1, abs=1e-3)  # of two corners one stays
