@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,8 +34,10 @@ class Answer:
 class ApiClient:
     """One daemon, asked with a new connection each time."""
 
-    def __init__(self, address: str, token: str | None = None) -> None:
+    def __init__(self, address: str, token: str | None = None, trusted: Path | None = None) -> None:
+        """`trusted` is the certificate that an encrypted one must show."""
         self.address = address
+        self._trusted = ssl.create_default_context(cafile=trusted) if trusted else None
         parts = urlsplit(address)
         assert parts.hostname is not None
         assert parts.port is not None
@@ -82,13 +86,19 @@ class ApiClient:
                     yield kind, json.loads(value)
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(*self._place, timeout=TIMEOUT_SECONDS)
+        if self._trusted is None:
+            return http.client.HTTPConnection(*self._place, timeout=TIMEOUT_SECONDS)
+        return http.client.HTTPSConnection(
+            *self._place, timeout=TIMEOUT_SECONDS, context=self._trusted
+        )
 
 
-def client_of(daemon: RunningDaemon, token: str | None = None) -> ApiClient:
+def client_of(
+    daemon: RunningDaemon, token: str | None = None, trusted: Path | None = None
+) -> ApiClient:
     """As soon as the daemon answers."""
     daemon.wait(lambda: "page=" in daemon.log, "the page's address")
-    client = ApiClient(daemon.log.partition("page=")[2].split()[0], token)
+    client = ApiClient(daemon.log.partition("page=")[2].split()[0], token, trusted)
     daemon.wait(lambda: client.get("/startup").status == 200, "the start")
     return client
 

@@ -12,7 +12,8 @@ from stream.api.front_desk import FrontDesk
 from stream.api.guard import checked_token, known_hosts
 from stream.errors import ConfigError
 from stream.fleet.daemon import Daemon
-from stream.site_file.site_model import ApiSettings, within
+from stream.site_file.site_model import LOOPBACKS, ApiSettings, within
+from stream.site_file.tls_files import load_certificate, server_context
 from stream.worker import start_thread
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ BACKLOG = 64
 CLOSE_SECONDS = 1
 """What requests under way have at the end."""
 JOIN_SECONDS = 3.0
+REMEDY = "whoever listens reads the token and the pictures: give api.tls, or bind to 127.0.0.1"
 
 
 class ApiServer:
@@ -31,13 +33,14 @@ class ApiServer:
         """Takes the port.
 
         Raises:
-            ConfigError: if it is taken, the token missing or no token, or the file of added streams
-                holds something else.
+            ConfigError: if it is taken, the token missing or no token, the certificate none, or the
+                file of added streams holds something else.
             SinkError: if that file cannot be written.
         """
         token = None if wish.token is None else checked_token(wish.token.read(daemon.folder))
+        tls = None if wish.tls is None else server_context(wish.tls, daemon.folder)
         self._socket = _listen(wish.bind, wish.port)
-        self._bind = wish.bind
+        self._wish, self._folder, self._tls = wish, daemon.folder, tls
         kept_in = None if wish.added_streams is None else within(daemon.folder, wish.added_streams)
         self._desk = FrontDesk(daemon, AddedStreams(kept_in), self._stop_answering)
         app = make_app(self._desk, token, known_hosts(wish.bind))
@@ -57,6 +60,9 @@ class ApiServer:
                 timeout_graceful_shutdown=CLOSE_SECONDS,
             )
         )
+        self._server.config.load()
+        self._server.config.ssl = tls
+        daemon.after_reload = self._read_certificate_again
         self._join: Callable[[float], None] | None = None
         """Waits for the thread; None before there is one."""
         self._is_closing = False
@@ -64,9 +70,9 @@ class ApiServer:
     @property
     def address(self) -> str:
         """Where the page is."""
-        port = self._socket.getsockname()[1]
-        host = f"[{self._bind}]" if ":" in self._bind else self._bind
-        return f"http://{host}:{port}/"
+        port, bind = self._socket.getsockname()[1], self._wish.bind
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{f'[{bind}]' if ':' in bind else bind}:{port}/"
 
     def start(self) -> None:
         """Begins to answer, unless it does so already.
@@ -74,6 +80,8 @@ class ApiServer:
         Only when the fleet turns: before, nobody would answer its questions.
         """
         if self._join is None:
+            if self._tls is None and self._wish.bind not in LOOPBACKS:
+                log.warning("api_unencrypted", extra={"bind": self._wish.bind, "remedy": REMEDY})
             self._join = start_thread("api", self._run).join
 
     def close(self) -> None:
@@ -83,6 +91,15 @@ class ApiServer:
         if self._join is not None:
             self._join(JOIN_SECONDS)
         self._socket.close()
+
+    def _read_certificate_again(self) -> None:
+        """For connections from now on; certificates run out sooner than daemons."""
+        if self._tls is None or self._wish.tls is None:
+            return
+        try:
+            load_certificate(self._tls, self._wish.tls, self._folder)
+        except ConfigError as error:
+            log.error("certificate_refused", extra={"cause": str(error)})  # noqa: TRY400 - a fault of the user's, not of ours
 
     def _stop_answering(self) -> None:
         self._is_closing = self._server.should_exit = True

@@ -63,6 +63,7 @@ class Daemon:
         self._file, self.check_model = file, check_model
         self.extra_plans: Callable[[Site], list[StreamPlan]] = lambda _site: []
         """What else is wanted besides the site file; asked at the start and at every reload."""
+        self.after_reload: Callable[[], None] = lambda: None
         self.site: Site = read_site(file, check_model)
         self.clock = clock
         self.registry = new_registry()
@@ -115,6 +116,7 @@ class Daemon:
                 log.warning("reload_needs_restart", extra={"section": section})
         changes = self.fleet.reconcile([*plans, *self.extra_plans(site)])
         self.site = self.site.model_copy(update={"streams": site.streams})
+        self.after_reload()
         fields = {
             name: ", ".join(getattr(changes, name)) for name in ("added", "changed", "removed")
         }

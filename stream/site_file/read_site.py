@@ -11,6 +11,7 @@ from stream.errors import ConfigError
 from stream.site_file.fault_words import Details, fault_in_words
 from stream.site_file.secret import SecretReference
 from stream.site_file.site_model import LOOPBACKS, Site, joined_models
+from stream.site_file.tls_files import server_context
 from stream.site_file.yaml_tree import Step, YamlTree, read_yaml
 
 ModelCheck = Callable[[str], str | None]
@@ -93,13 +94,18 @@ def parse_site(text: str, shown: str, check_model: ModelCheck | None = None) -> 
 
 
 def missing_secrets(site: Site, folder: Path) -> list[str]:
-    """What is wrong with the secrets that a site refers to, one line for each."""
+    """What is wrong with the secrets and certificates that a site refers to, one line for each."""
     found = []
     for path, reference in _references(site):
         try:
             reference.read(folder)
         except ConfigError as error:
             found.append(f"{path}: {error}")
+    if site.api is not None and site.api.tls is not None:
+        try:
+            server_context(site.api.tls, folder)
+        except ConfigError as error:
+            found.append(str(error))
     return found
 
 

@@ -211,6 +211,16 @@ class MetricsSettings(_Part):
     """0 takes any that is free."""
 
 
+class TlsSettings(_Part):
+    """What an encrypted server shows; both files are read again at every reload."""
+
+    certificate: Annotated[str, Field(min_length=1)]
+    """PEM file with the certificate, followed by those that vouch for it; a relative path begins at
+    the folder of the site file."""
+    key: Annotated[str, Field(min_length=1)]
+    """PEM file with its private key, without a password."""
+
+
 class ApiSettings(_Part):
     """Where programs and people may ask and command."""
 
@@ -221,6 +231,8 @@ class ApiSettings(_Part):
     token: SecretReference | None = None
     """Where the bearer token is that requests must carry; there must be one where others than this
     machine can ask."""
+    tls: TlsSettings | None = None
+    """With it the API and the page are at https://, and at no http:// any more."""
     added_streams: Annotated[str, Field(min_length=1)] | None = None
     """File in which streams are kept that are added while the daemon runs, for its next start; a
     relative path begins at the folder of the site file. It holds no secret: of streams with a

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 LOGIN = Login("ada lovelace", "p/a?s#s@w%o:r d")
 TOKEN = "a-token-of-some-length-0123456789"  # noqa: S105 - of this test
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - with a token
 EVERYTHING = ("/streams", "/system", "/openapi.json", "/about", "/live", "/ready", "/startup")
 
 
@@ -105,7 +106,7 @@ def test_only_who_has_the_token_is_answered(
     (tmp_path / "token").write_text(f"{TOKEN}\n", "utf-8")
     with running_camera([walk]) as [address]:
         streams = [{"name": "cam", "url": address, "model": str(tiny_artefact.folder)}]
-        api_wish = {"port": 0, "token": {"file": "token"}}
+        api_wish = {"port": 0, "bind": EVERYWHERE, "token": {"file": "token"}}
         with running_daemon(write_site(tmp_path, streams, api=api_wish)) as daemon:
             api = client_of(daemon, TOKEN)
             assert api.get("/streams").status == 200
@@ -132,6 +133,8 @@ def test_only_who_has_the_token_is_answered(
             assert stranger.get("/streams", Authorization=f"bearer {TOKEN}").status == 200
             assert daemon.stop() == 0
     assert TOKEN not in daemon.log
+    assert "api_unencrypted" in daemon.log, "anybody on the way can read the token"
+    assert "give api.tls" in daemon.log
 
 
 def test_a_token_that_could_be_guessed_keeps_the_daemon_from_starting(tmp_path: Path) -> None:
@@ -144,7 +147,7 @@ def test_a_token_that_could_be_guessed_keeps_the_daemon_from_starting(tmp_path: 
 
 
 def test_others_than_this_machine_need_a_token(tmp_path: Path) -> None:
-    site = write_site(tmp_path, [], api={"port": 0, "bind": "0.0.0.0"})  # noqa: S104 - refused
+    site = write_site(tmp_path, [], api={"port": 0, "bind": EVERYWHERE})
     done = posestream("check", site, cwd=tmp_path)
     assert done.returncode == 2
     assert "api.token: missing" in done.stderr
