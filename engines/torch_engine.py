@@ -4,10 +4,10 @@
 GPU each batch size is recorded as a CUDA graph.
 """
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from engines.artefact import Artefact
 from engines.bucket_engine import Arrays, BucketEngine
@@ -64,8 +64,14 @@ def open_torch(
         device=gpu.words if gpu else "cpu",
         batches=batches,
     )
-    run = _on_gpu(torch, program, artefact, spec) if gpu else partial(_on_processor, torch, program)
-    return BucketEngine(spec, artefact.manifest, run)
+    if gpu is None:
+        return BucketEngine(spec, artefact.manifest, partial(_on_processor, torch, program))
+    on_gpu = _GpuPrograms(torch, program, artefact, spec)
+    try:
+        return BucketEngine(spec, artefact.manifest, on_gpu.run, on_gpu.close)
+    except EngineError:
+        on_gpu.close()
+        raise
 
 
 def program_key(artefact: Artefact, canvas: tuple[int, int]) -> BuildKey:
@@ -103,7 +109,7 @@ def _program_file(artefact: Artefact, canvas: tuple[int, int], options: EngineOp
 def _load(torch: Any, path: Path) -> Any:
     try:
         return torch.export.load(path).module()
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, LookupError, OSError, BadZipFile) as error:
         raise EngineError(
             f"torch cannot load {path.name}: {error}; build it again with --rebuild"
         ) from error
@@ -124,15 +130,30 @@ def _named(outputs: Any) -> dict[str, Any]:
     return dict(outputs)
 
 
-def _on_gpu(
-    torch: Any, program: Any, artefact: Artefact, spec: EngineSpec
-) -> Callable[[Arrays], Tensors]:
-    ready = {batch: _GpuProgram(torch, program, artefact, spec, batch) for batch in spec.batches}
+class _GpuPrograms:
+    """The program for every batch size."""
 
-    def run(inputs: Arrays) -> Tensors:
-        return ready[len(next(iter(inputs.values())))].run(inputs)
+    def __init__(self, torch: Any, program: Any, artefact: Artefact, spec: EngineSpec) -> None:
+        _forbid_tf32(torch)
+        with cuda_errors():
+            moved = program.to("cuda")
+        self._ready = {
+            batch: _GpuProgram(torch, moved, artefact, spec, batch) for batch in spec.batches
+        }
 
-    return run
+    def run(self, inputs: Arrays) -> Tensors:
+        return self._ready[len(next(iter(inputs.values())))].run(inputs)
+
+    def close(self) -> None:
+        for program in self._ready.values():
+            program.close()
+        self._ready.clear()
+
+
+def _forbid_tf32(torch: Any) -> None:
+    """A reference computes in fp32; for the whole process, as torch has it."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 class _GpuProgram:
@@ -142,7 +163,7 @@ class _GpuProgram:
         self, torch: Any, program: Any, artefact: Artefact, spec: EngineSpec, batch: int
     ) -> None:
         self._torch = torch
-        self._program = program.to("cuda")
+        self._program = program
         inputs = [
             whole_shape(one, [batch, *(side or 1 for side in one.shape[1:])])
             for one in fixed_inputs(artefact.manifest, spec.canvas)
@@ -159,6 +180,9 @@ class _GpuProgram:
 
     def run(self, inputs: Arrays) -> Tensors:
         return self._batch.run(inputs, self._execute)
+
+    def close(self) -> None:
+        self._batch.close()
 
     def _execute(self, _cuda_stream: int) -> None:
         with self._torch.inference_mode():
