@@ -1,8 +1,9 @@
 """Which layers may be quantised: those that hurt stay higher.
 
 The agreement of final keypoints decides, not the error of a layer. All layers are tried first. If
-that breaks a limit, each group of neighbouring layers is quantised alone to see what it costs, and
-the costliest groups are left out, one after another, until the limits hold.
+that breaks a limit, none is, to see whether the limits can be held at all; then each group of
+neighbouring layers is quantised alone to see what it costs, and the costliest groups are left out,
+one after another, until the limits hold.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,6 +43,7 @@ def choose_layers(
     choice = _try(everything, (), measure, say)
     if _holds(choice, limits):
         return choice
+    _refuse_the_hopeless(_try((), everything, measure, say), limits)
     higher: Layers = ()
     for group in _costliest_first(everything, measure, say)[:-1]:
         higher = (*higher, *group)
@@ -54,6 +56,15 @@ def choose_layers(
         f"({'; '.join(judge(choice.agreement, limits)[1])}); take --precision bf16 or fp16, or "
         "more calibration pictures"
     )
+
+
+def _refuse_the_hopeless(without: LayerChoice, limits: AgreementLimits) -> None:
+    if not _holds(without, limits):
+        raise EngineError(
+            "quantisation: the limits do not even hold with no layer quantised, by what the others "
+            f"run in ({'; '.join(judge(without.agreement, limits)[1])}); take --precision fp32, or "
+            "other pictures"
+        )
 
 
 def layer_groups(layers: Layers, count: int = GROUPS) -> list[Layers]:

@@ -44,6 +44,8 @@ def write_int8_graph(calibration: Calibration, folder: Path, say: Say) -> LayerC
 
 def _quantised(nncf: Any, model: Any, calibration: Calibration, others: list[str]) -> Any:
     pictures = list(calibration.ranges)
+    if len(others) == len(_layers(model)):
+        return model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nncf.quantize(

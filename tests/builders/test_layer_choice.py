@@ -54,6 +54,19 @@ def test_if_nothing_holds_it_says_what_to_take_instead() -> None:
         chosen(Network(*LAYERS))
 
 
+def test_what_no_choice_of_layers_can_mend_is_told_at_once() -> None:
+    """As where bf16, in which the others run, breaks the limits itself."""
+    tried: list[Layers] = []
+
+    def measure(layers: Layers) -> Agreement:
+        tried.append(layers)
+        return agreement(0.94)
+
+    with pytest.raises(EngineError, match="not even hold with no layer quantised"):
+        choose_layers(LAYERS, measure, AgreementLimits(), lambda _line: None)
+    assert tried == [LAYERS, ()]
+
+
 def test_groups_cover_all_layers_in_order() -> None:
     for count in range(1, 20):
         groups = layer_groups(LAYERS[:count])
