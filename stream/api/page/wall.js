@@ -1,17 +1,20 @@
 // The wall: every stream with its picture, its state and what became of its frames.
 
 import { el, keyed, mark, say } from "/page/elements.js";
+import { newStream } from "/page/new_stream.js";
 import { keepFresh } from "/page/pictures.js";
 import * as words from "/page/words.js";
 
 export function wall() {
-  const grid = el("ul", { class: "wall", "aria-label": "Streams", onkeydown: move });
-  const empty = el("p", { class: "empty", hidden: true }, "No stream yet. Name some in the site file and reload, or POST one to /streams.");
+  const addition = newStream();
+  const grid = el("ul", { class: "wall", "aria-label": "Streams", onkeydown: move }, addition.tile);
+  const empty = el("p", { class: "empty", hidden: true }, "No stream yet. Add one here, or name some in the site file and reload.");
   return {
     title: "Streams",
-    node: el("section", {}, el("h1", { class: "unseen" }, "Streams"), grid, empty),
+    node: el("section", {}, el("h1", { class: "unseen" }, "Streams"), empty, grid, addition.dialog),
     streams(streams) {
       empty.hidden = streams.length > 0;
+      addition.streams(streams);
       keyed(grid, streams, (stream) => stream.name, tile);
     },
     close() {

@@ -18,6 +18,7 @@ from tests.stream.api.conftest import Served
 
 pytestmark = pytest.mark.slow
 
+FITS = "document.documentElement.scrollWidth <= innerWidth"
 PHONE = {"width": 390, "height": 800}
 TOKEN = "a-token-of-some-length-0123456789"  # noqa: S105 - of this test
 DRAWN_AT = """name => {
@@ -40,6 +41,8 @@ DRAWN_AT = """name => {
 }"""
 """Mean column of what was drawn in colour into a picture: the clips themselves are grey."""
 
+REFUSED = ("409 (Conflict)", "422 (Unprocessable")
+"""What Chromium itself says of a request that was refused."""
 SEEN = """seen => {
   Object.defineProperty(document, "hidden", { value: !seen, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -140,6 +143,67 @@ def test_a_stream_has_a_page_that_tells_all_and_takes_commands(
     page.close()
 
 
+def test_the_form_for_a_new_stream_tells_what_is_wrong_where_it_is(
+    browser: Browser, served: Served
+) -> None:
+    page, complaints = opened(browser, served.api.address)
+    wait_for_state(page, "cam", "live")
+    page.focus('.tile[data-stream="cam"]')
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    form = page.get_by_role("dialog", name="Add a stream")
+    name, address = form.get_by_label("Name"), form.get_by_label("Address")
+    add = form.get_by_role("button", name="Add")
+    name.fill("porch")
+    address.fill("/etc/passwd")
+    form.get_by_label("Frames a second at most").fill("-5")
+    add.click()
+    form.get_by_text("files and webcams are for the site file").wait_for()
+    form.get_by_text("got -5, expected greater than 0").wait_for()
+    assert address.evaluate("it => it === document.activeElement")
+    address.fill(served.spare)
+    form.get_by_label("Frames a second at most").fill("")
+    form.get_by_label("Model").fill("botom_up")
+    add.click()
+    form.get_by_text("did you mean 'bottom_up'?").wait_for()
+    assert address.get_attribute("aria-invalid") is None
+    form.get_by_label("Model").fill("")
+    name.fill("cam")
+    add.click()
+    form.get_by_text("there is one of that name").wait_for()
+    page.keyboard.press("Escape")
+    form.wait_for(state="hidden")
+    assert [text for text in complaints.all if not any(code in text for code in REFUSED)] == []
+    page.close()
+
+
+def test_a_stream_is_added_by_the_form_and_removed_again(browser: Browser, served: Served) -> None:
+    page, complaints = opened(browser, served.api.address)
+    page.get_by_role("button", name="Add a stream").click()
+    form = page.get_by_role("dialog", name="Add a stream")
+    filled = {
+        "Name": "porch",
+        "Address": served.spare,
+        "Model": served.model,
+        "Frames a second at most": "5",
+        "User": "ada",
+        "Password": "this camera wants none",
+    }
+    for label, text in filled.items():
+        form.get_by_label(label).fill(text)
+    form.get_by_role("button", name="Add").click()
+    page.wait_for_selector('section[data-state="live"]')
+    assert served.api.stream("porch")["max_fps"] == 5
+    assert page.get_by_text("gone after a restart").is_visible()
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Really remove?").click()
+    page.get_by_role("button", name="Add a stream").click()
+    assert form.get_by_label("Password").input_value() == "", "nothing typed is left behind"
+    page.wait_for_selector('.tile[data-stream="porch"]', state="detached")
+    assert complaints.all == []
+    page.close()
+
+
 def test_a_tab_that_nobody_sees_hears_on_when_it_is_seen_again(
     browser: Browser, served: Served
 ) -> None:
@@ -170,11 +234,20 @@ def test_the_system_page_tells_of_stages_processes_and_sinks(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_sticks_out_on_a_phone(browser: Browser, served: Served, scheme: Any) -> None:
     page, complaints = opened(browser, served.api.address, viewport=PHONE, color_scheme=scheme)
-    places = {"#/": ".tile", "#/streams/cam": ".sum[data-balances]", "#/system": ".card tbody tr"}
+    places = {
+        "#/": ".tile[data-stream]",
+        "#/streams/cam": ".sum[data-balances]",
+        "#/system": ".card tbody tr",
+    }
     for place, sign in places.items():
         page.goto(f"{served.api.address}{place}")
         page.wait_for_selector(sign)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
+        assert page.evaluate(FITS), place
+    page.goto(served.api.address)
+    page.get_by_role("button", name="Add a stream").click()
+    form = page.get_by_role("dialog", name="Add a stream")
+    assert form.evaluate("it => it.scrollWidth <= it.clientWidth")
+    assert page.evaluate(FITS)
     assert complaints.all == []
     page.close()
 
