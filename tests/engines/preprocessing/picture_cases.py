@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engines.preprocessing.launch_tables import PictureAddress, nv12_address
+from stream.crops import cut_crops
 from stream.geometry import CropAffine, Letterbox, letterbox
 from stream.picture import ColourSpace, Picture, to_rgb
 
@@ -111,6 +112,14 @@ def crops(draw: st.DrawFn, size: tuple[int, int] = CROP) -> CropAffine:
         crop_height=size[1],
         rotation_degrees=draw(st.sampled_from((0.0, 90.0, -37.5)) | st.floats(-180, 180)),
     )
+
+
+def cut(picture: Picture, places: list[CropAffine]) -> Bytes:
+    """Crops as the pipeline cuts them on the processor."""
+    size = places[0].crop_height, places[0].crop_width
+    out = np.full((len(places), *size, 3), 77, np.uint8)
+    cut_crops(picture, places, out)
+    return out
 
 
 def worst(found: Bytes, expected: Bytes) -> int:

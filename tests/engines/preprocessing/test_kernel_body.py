@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from engines.preprocessing.launch_tables import canvas_table, crop_table
 from stream.clock import ManualClock
-from stream.crops import cut_crops
 from stream.geometry import CropAffine, crop_affine, letterbox
 from stream.ingest.open_source import open_source
 from stream.picture import CANVAS_GREY, Picture, to_canvas, to_rgb
-from tests.engines.preprocessing.compiled_body import Bytes, CompiledBody
+from tests.engines.preprocessing.compiled_body import CompiledBody
 from tests.engines.preprocessing.picture_cases import (
     CROP,
     Scene,
     as_i420,
     as_nv12,
     crops,
+    cut,
     noise,
     scenes,
     worst,
@@ -135,10 +135,3 @@ def a_real_picture(shared_data: Path) -> Picture:
     clip = shared_data / "videos" / "store_aisle_480x270_h264.mp4"
     with closing(open_source(str(clip), stream="clip", clock=ManualClock())) as source:
         return next(iter(source.frames())).picture
-
-
-def cut(picture: Picture, places: list[CropAffine]) -> Bytes:
-    size = places[0].crop_height, places[0].crop_width
-    out = np.full((len(places), *size, 3), 77, np.uint8)
-    cut_crops(picture, places, out)
-    return out
