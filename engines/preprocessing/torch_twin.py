@@ -1,6 +1,6 @@
 """What the kernels do, in torch: the oracle they are held to on a GPU, and their fallback there.
 
-Written from the definitions (shares of pixels as matrices, samples by plain indexing) and not from
+Written from the definitions (shares of pixels, samples by plain indexing) and not from
 `pixels.h`, so that a fault of one is not a fault of both.
 """
 
@@ -23,7 +23,9 @@ _LEAST_SHARE = 1e-3
 """Of a pixel that still counts, as in `cv2.resize`."""
 
 
-def canvases(pictures: Sequence[TensorPicture], places: Sequence[tuple[int, Letterbox]]) -> Any:
+def twin_canvases(
+    pictures: Sequence[TensorPicture], places: Sequence[tuple[int, Letterbox]]
+) -> Any:
     """uint8 (N, canvas height, canvas width, 3) RGB, as `stream.picture.to_canvas` renders them.
 
     Args:
@@ -41,7 +43,7 @@ def canvases(pictures: Sequence[TensorPicture], places: Sequence[tuple[int, Lett
     return out
 
 
-def crops(pictures: Sequence[TensorPicture], places: Sequence[tuple[int, CropAffine]]) -> Any:
+def twin_crops(pictures: Sequence[TensorPicture], places: Sequence[tuple[int, CropAffine]]) -> Any:
     """uint8 (N, crop height, crop width, 3) RGB, as `stream.crops.cut_crops` cuts them.
 
     Args:
@@ -74,14 +76,20 @@ def _resized(plane: Any, width: int, height: int) -> Any:
         return plane.to(torch.int32)
     if height >= rows and width >= columns:
         return _enlarged(plane, width, height)
-    down, across = (
-        torch.from_numpy(_shares(*sides)).to(plane.device)
-        for sides in ((rows, height), (columns, width))
-    )
-    mean = down @ plane.double() @ across.T
     if (rows, columns) == (2 * height, 2 * width):
-        return (mean + 0.5).floor().to(torch.int32)  # OpenCV rounds halves up here, only here
-    return mean.round().to(torch.int32)
+        whole = plane.to(torch.int32).view(height, 2, width, 2).sum((1, 3))
+        return ((whole + 2) >> 2).to(torch.int32)
+    mean = _averaged(plane.float(), width)
+    return _averaged(mean.T, height).T.round().to(torch.int32)
+
+
+def _averaged(pixels: Any, width: int) -> Any:
+    """float32 (H, W) to (H, width), one share after the other, as OpenCV adds them up."""
+    torch = import_torch()
+    total = torch.zeros((pixels.shape[0], width), device=pixels.device)
+    for column, share in zip(*_shares(pixels.shape[1], width), strict=True):
+        total += pixels[:, torch.from_numpy(column)] * torch.from_numpy(share).to(pixels.device)
+    return total
 
 
 def _enlarged(plane: Any, width: int, height: int) -> Any:
@@ -127,15 +135,17 @@ def _pixels(rgb: Any, columns: Any, rows: Any) -> Any:
 
 
 @lru_cache(maxsize=32)
-def _shares(source: int, target: int) -> NDArray[np.float64]:
-    """(target, source): how much of each pixel lies under each new one."""
-    size = source / target
-    begin = np.arange(target)[:, None] * size
-    end = np.minimum(begin + size, source)
-    pixel = np.arange(source)
-    under = np.clip(np.minimum(end, pixel + 1) - np.maximum(begin, pixel), 0, None)
+def _shares(source: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Twice (pixels under a new one, target): which they are, and how much of it each makes."""
+    size = 1 / (target / source)  # OpenCV divides twice
+    begin = np.arange(target) * size
+    end = begin + size
+    first = np.floor(begin).astype(np.int64)
+    pixel = first + np.arange(int(np.ceil(size)) + 1)[:, None]
+    under = np.minimum(np.minimum(end, pixel + 1), source) - np.maximum(begin, pixel)
     under[under <= _LEAST_SHARE] = 0
-    return np.asarray(under / (end - begin), np.float64)
+    share = under / np.minimum(size, source - begin)
+    return pixel.clip(0, source - 1), share.astype(np.float32)
 
 
 @lru_cache(maxsize=32)

@@ -29,7 +29,7 @@ LEVELS = 1
 @settings(max_examples=60)
 @given(scenes())
 def test_a_canvas_is_that_of_the_pipeline(scene: Scene) -> None:
-    [found] = torch_twin.canvases([uploaded(scene.picture, "cpu")], [(0, scene.place)])
+    [found] = torch_twin.twin_canvases([uploaded(scene.picture, "cpu")], [(0, scene.place)])
     assert worst(found.numpy(), to_canvas(scene.picture, scene.place)) <= TIES
 
 
@@ -37,7 +37,7 @@ def test_a_canvas_is_that_of_the_pipeline(scene: Scene) -> None:
 @given(scenes(), st.lists(crops(), min_size=1, max_size=3))
 def test_crops_are_those_of_the_pipeline(scene: Scene, places: list[CropAffine]) -> None:
     numbered = [(0, place) for place in places]
-    found = torch_twin.crops([uploaded(scene.picture, "cpu")], numbered)
+    found = torch_twin.twin_crops([uploaded(scene.picture, "cpu")], numbered)
     assert worst(found.numpy(), cut(scene.picture, places)) <= LEVELS
 
 
@@ -50,13 +50,13 @@ def test_twin_and_kernels_agree_on_tensors_that_are_views_of_nv12(
     picture = nv12_picture(y, pairs, ColourSpace.BT709, full_range=False)
     place = crop_affine((10, 5, 30, 40), *CROP)
     found = compiled_body.crops([picture.address], crop_table([(0, place)]), *CROP)
-    assert worst(found, torch_twin.crops([picture], [(0, place)]).numpy()) <= LEVELS
+    assert worst(found, torch_twin.twin_crops([picture], [(0, place)]).numpy()) <= LEVELS
 
 
 def test_several_pictures_ride_together(compiled_body: CompiledBody) -> None:
     pictures = [uploaded(noise(40, 30, 1), "cpu"), uploaded(noise(41, 31, 2), "cpu")]
     places = [(number, crop_affine((2, 2, 20, 20), *CROP)) for number in (1, 0, 1)]
-    found = torch_twin.crops(pictures, places).numpy()
+    found = torch_twin.twin_crops(pictures, places).numpy()
     expected = compiled_body.crops([one.address for one in pictures], crop_table(places), *CROP)
     assert worst(found, expected) <= LEVELS
     np.testing.assert_array_equal(found[0], found[2])
