@@ -21,7 +21,7 @@ from builders.training.crops import Crops, CropSettings
 from builders.training.posefix_examples import PoseFixExamples
 from builders.training.posefix_validation import validate_refiner
 from builders.training.sets import load_sets
-from builders.training.settings import DataSettings, Folders, StartSettings
+from builders.training.settings import DataSettings, Folders, KeptSettings, StartSettings
 from builders.training.start_weights import load_start
 from builders.training.task import Losses, ParameterGroup, TrainingTask, started_groups
 from builders.training.topdown_trunks import (
@@ -29,13 +29,14 @@ from builders.training.topdown_trunks import (
     CompactTrunk,
     ResNetTrunk,
     compact_heatmaps,
+    placed,
 )
 
 PIXELS_PER_SIGMA = 256 / 7
 """Of the drawn pose, where nothing is published: crop height over sigma."""
 
 
-class PoseFixSettings(DataSettings, StartSettings):
+class PoseFixSettings(DataSettings, StartSettings, KeptSettings):
     """The recipe's `task` section."""
 
     trunk: Annotated[CompactTrunk | ResNetTrunk, Field(discriminator="kind")]
@@ -60,7 +61,7 @@ class PoseFixTask(TrainingTask):
 
     def build(self) -> nn.Module:
         """PoseFix on a ResNet; the compact one on a compact trunk."""
-        trunk, data = self._settings.trunk, self._folders.data
+        trunk, data = placed(self._settings.trunk, self._folders), self._folders.data
         if isinstance(trunk, CompactTrunk):
             return CompactPoseFix(compact_heatmaps(trunk, data))
         network = PoseFix(trunk.depth)

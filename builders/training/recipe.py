@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, SerializeAsAny, ValidationError
 
 from builders.training.settings import Folders, Frozen
+from builders.training.still_trunk import KeptOrder, OnStillTrunk
 from builders.training.task import TrainingTask
 from builders.training.task_table import TASKS
 from stream.errors import ConfigError
@@ -121,7 +122,12 @@ def parse_recipe(content: dict[str, Any], title: str) -> Recipe:
 
 def make_task(recipe: Recipe, folders: Folders) -> TrainingTask:
     """The task of a recipe; reads nothing yet."""
-    return TASKS[recipe.network].make(recipe.task, folders)
+    task = TASKS[recipe.network].make(recipe.task, folders)
+    count: int = getattr(recipe.task, "kept_crops", 0)
+    if not count:
+        return task
+    order = KeptOrder(count, half=recipe.precision == "bf16")
+    return OnStillTrunk(task, recipe.task, folders, order)
 
 
 def _checked(model: type[M], content: Any, place: tuple[str, ...], faults: list[str]) -> M | None:

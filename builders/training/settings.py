@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -63,3 +63,19 @@ class StartSettings(Frozen):
     trunk_rate: float = Field(ge=0, default=2e-4)
     """Of what came with start weights, relative to the root mean square of each tensor; 0 = it
     stands still."""
+
+
+class KeptSettings(Frozen):
+    """Whether a trunk stands still so that its maps are made only once."""
+
+    kept_crops: int = Field(ge=0, default=0)
+    """Crops that are drawn once; the maps that a compact trunk makes of them are kept on disk, and
+    a step runs what stands on the trunk alone. 0 = crops are drawn anew, the trunk is run."""
+
+    @model_validator(mode="after")
+    def _keeps_maps_of_a_trained_trunk(self) -> Self:
+        trunk: Any = getattr(self, "trunk", None)
+        kind, start = getattr(trunk, "kind", None), getattr(trunk, "start_weights", None)
+        if self.kept_crops and (kind != "compact" or start is None):
+            raise ValueError("kept_crops: the trunk must be compact and have start_weights")
+        return self

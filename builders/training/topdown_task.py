@@ -14,7 +14,7 @@ from builders.networks.heatmap_targets import SIGMA_BY_CROP_HEIGHT, gaussian_tar
 from builders.networks.topdown_graph import FlipTest, Normalise, TopDownGraph
 from builders.training.crops import Crop, Crops, CropSettings
 from builders.training.sets import load_sets
-from builders.training.settings import DataSettings, Folders, Frozen, StartSettings
+from builders.training.settings import DataSettings, Folders, Frozen, KeptSettings, StartSettings
 from builders.training.start_weights import load_run
 from builders.training.task import Losses, ParameterGroup, TrainingTask, started_groups
 from builders.training.topdown_trunks import (
@@ -22,6 +22,7 @@ from builders.training.topdown_trunks import (
     TrunkSettings,
     build_trunk,
     channel_order,
+    placed,
 )
 from builders.training.topdown_validation import CropForm, validate_in_true_boxes
 
@@ -38,7 +39,7 @@ class TeacherSettings(Frozen):
     """Of its part of the loss."""
 
 
-class TopDownSettings(DataSettings, StartSettings):
+class TopDownSettings(DataSettings, StartSettings, KeptSettings):
     """The recipe's `task` section."""
 
     trunk: TrunkSettings
@@ -70,7 +71,7 @@ class HeatmapTask(TrainingTask):
 
     def trunk(self) -> nn.Module:
         """The heatmap network with its start weights."""
-        return build_trunk(self._settings.trunk, self._folders.data)
+        return build_trunk(placed(self._settings.trunk, self._folders), self._folders.data)
 
     def groups(self, network: nn.Module, rate: float) -> Sequence[ParameterGroup]:
         """All alike, as in the papers; the compact trunk at a rate of its own, its beginning never.

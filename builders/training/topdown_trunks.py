@@ -1,7 +1,7 @@
 """The heatmap networks that top-down tasks train or build on, with their start weights."""
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, TypeVar, cast
 
 from pydantic import Field
 from torch import nn
@@ -11,25 +11,31 @@ from builders.networks.heatmap_network import HeatmapNetwork
 from builders.networks.hrnet import HrNet
 from builders.networks.simple_baseline import SimpleBaseline
 from builders.networks.topdown_graph import ChannelOrder
-from builders.training.settings import Frozen
+from builders.training.settings import Folders, Frozen
 from builders.training.start_weights import load_run, load_start
 
 NEW_LAYERS = ("deconv_layers.", "final_layer.")
 """What ImageNet's weights lack."""
 
 
-class CompactTrunk(Frozen):
+class StartedTrunk(Frozen):
+    """A trunk that may begin with trained weights."""
+
+    start_weights: Path | None = None
+
+
+class CompactTrunk(StartedTrunk):
     """MoveNet's MobileNetV2-FPN with its joint-map head."""
 
     kind: Literal["compact"]
     width: float = Field(gt=0, default=1.75)
     """1.75 is Thunder's, 1.0 Lightning's."""
     start_weights: Path | None = None
-    """MoveNet single-pose graph of this width (.onnx), or the checkpoint of a `heatmap` run (.pt);
-    relative to the data folder."""
+    """MoveNet single-pose graph of this width (.onnx), relative to the data folder; or the
+    checkpoint of a `heatmap` run (.pt), relative to the folder that this run lies in."""
 
 
-class ResNetTrunk(Frozen):
+class ResNetTrunk(StartedTrunk):
     """SimpleBaseline."""
 
     kind: Literal["resnet"]
@@ -38,7 +44,7 @@ class ResNetTrunk(Frozen):
     """State of the network or of an ImageNet ResNet, relative to the data folder."""
 
 
-class HrNetStart(Frozen):
+class HrNetStart(StartedTrunk):
     """HRNet."""
 
     kind: Literal["hrnet"]
@@ -47,7 +53,16 @@ class HrNetStart(Frozen):
     """State of the network or of an ImageNet HRNet, relative to the data folder."""
 
 
+TrunkT = TypeVar("TrunkT", bound=StartedTrunk)
 TrunkSettings = Annotated[CompactTrunk | ResNetTrunk | HrNetStart, Field(discriminator="kind")]
+
+
+def placed(settings: TrunkT, folders: Folders) -> TrunkT:
+    """With the place of a run's checkpoint, which lies beside the run, in full."""
+    start = settings.start_weights
+    if start is None or start.suffix != ".pt":
+        return settings
+    return settings.model_copy(update={"start_weights": folders.run.resolve().parent / start})
 
 
 def build_trunk(settings: TrunkSettings, data: Path) -> nn.Module:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
-from typing import Any, cast
+from typing import Any
 
 import torch
 import yaml
@@ -38,12 +38,10 @@ from builders.training.topdown_trunks import CompactTrunk, channel_order, compac
 from builders.training.topdown_validation import CropForm, people_in_true_boxes
 from stream.clock import SystemClock
 from tests.bench.report import Figure, write_report
-from tests.bench.still_trunk import CropTask, Kept, OnStillTrunk, kept_crops, load_kept, save_kept
 from tests.command_line import REPOSITORY
 
 RECIPES = REPOSITORY / "configs" / "train"
 CROPS = 12_800
-CROPS_SEED = 11
 SIZES = {"baseline": 600, "kcam": 600, "graph_pcnn": 800, "posefix": 1200, "scoring_net": 265}
 """Steps; of the scoring net the paper's 20 epochs: more of them only fit the training poses."""
 RECIPE_OF = {
@@ -89,13 +87,11 @@ def run(part: str, seed: int, work: Work) -> dict[str, Any]:
     steps = SIZES[part]
     content |= {**SHORTER, "seed": seed, "steps": steps, "evaluate_every": steps}
     content["checkpoint_every"] = steps
-    content["task"] |= {**TASK[part], "validation": ["lspet"]}
+    content["task"] |= {**TASK[part], "validation": ["lspet"], "kept_crops": CROPS}
     content["task"]["trunk"]["start_weights"] = str(work.start.resolve())
     recipe = parse_recipe(content, part)
     folder = new_folder(part, seed, work)
-    task = make_task(recipe, Folders(work.data, folder))
-    kept = kept_of(part, cast(CropTask, task), work.folder)
-    return trained(recipe, OnStillTrunk(task, kept), folder)
+    return trained(recipe, make_task(recipe, Folders(work.data, folder)), folder)
 
 
 def new_folder(part: str, seed: int, work: Work) -> Path:
@@ -139,15 +135,6 @@ def poses_of(work: Work, split: str) -> dict[str, str]:
         found = people_in_true_boxes(CropForm(graph, CROP), read_labels(labelled))
         path.write_text(json.dumps(results_of(found)), "utf-8")
     return {"poses": str(path.resolve()), "annotations": str(labelled.annotations.resolve())}
-
-
-def kept_of(part: str, task: CropTask, folder: Path) -> Kept:
-    """Crops and trunk maps; PoseFix has crops of its own, with neighbours."""
-    path = folder / ("kept_posefix.pt" if part == "posefix" else "kept.pt")
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        save_kept(kept_crops(task, CROPS, CROPS_SEED), path)
-    return load_kept(path)
 
 
 def figures_of(parts: Mapping[str, Mapping[str, Any]]) -> list[Figure]:

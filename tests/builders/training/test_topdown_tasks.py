@@ -167,3 +167,14 @@ def test_loader_processes_start_after_pictures_were_drawn_here(
     assert isinstance(given.task, TopDownSettings)
     train(given, Drawing(given.task, Folders(folder, folder)), Place(tmp_path))
     assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_runs_checkpoint_is_looked_for_beside_the_run(folder: Path, tmp_path: Path) -> None:
+    given = recipe("heatmap")
+    first = tmp_path / "runs" / "first"
+    first.mkdir(parents=True)
+    state = train(given, task_of(given, folder), Place(first))
+    later = recipe("heatmap", trunk=THIN | {"start_weights": "first/checkpoint.pt"})
+    own = make_task(later, Folders(folder, tmp_path / "runs" / "later")).build().state_dict()
+    for name, value in state.averaged.state_dict().items():
+        assert torch.equal(own[name], value)
