@@ -1,6 +1,7 @@
 """`posestream build`, from its options to what the store holds."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from engines.openvino_engine import quantised_key
 from stream.clock import ManualClock
 from stream.errors import ConfigError, EngineError
 from tests.command_line import posestream
+from tests.conftest import missing
 from tests.tiny_model import draw_people
 
 pytestmark = pytest.mark.slow
@@ -73,7 +75,8 @@ def test_openvino_is_compiled_for_every_canvas_once(
 def test_int8_is_judged_by_poses_and_runs_afterwards(
     tiny_artefact: Artefact, pictures: PictureSet, tmp_path: Path
 ) -> None:
-    pytest.importorskip("nncf")
+    if find_spec("nncf") is None:  # to import it here would let it phone home
+        missing("no nncf: pip install 'posestream[build]'")
     store = EngineStore(tmp_path)
     said = build(tiny_artefact, store, EngineName.OPENVINO, Precision.INT8, pictures=pictures)
     assert [line for line in said if "layers quantised" in line]
