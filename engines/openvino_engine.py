@@ -11,10 +11,14 @@ import io
 import logging
 import math
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engines.artefact import Artefact
 from engines.bucket_engine import BucketEngine
@@ -296,6 +300,25 @@ def _compile(core: Any, plan: _Plan, streams: int) -> Any:
         model = core.read_model(plan.graph)
         model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
         return core.compile_model(model, "CPU", plan.settings(streams))
+
+
+def compile_file(
+    path: Path, shape: Sequence[int], precision: Precision, threads: int
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Somebody else's ONNX file with one input, compiled for one shape as a model of ours would be.
+
+    Gives its first output.
+
+    Raises:
+        EngineError: if OpenVINO is missing, cannot do the precision or refuses the graph.
+    """
+    core = _core()
+    _check_precision(core, precision)
+    with openvino_errors(f"openvino cannot open {path}"):
+        model = core.read_model(path)
+        model.reshape(list(shape))
+        compiled = core.compile_model(model, "CPU", _settings(precision, threads, 1))
+    return lambda batch: np.array(compiled(batch)[0])
 
 
 def graph_gflop(artefact: Artefact, canvas: tuple[int, int]) -> float:

@@ -1,20 +1,26 @@
-"""The teacher: YOLOX-nano person boxes (Megvii), then MoveNet Thunder per box (Google)."""
+"""A peer: YOLOX-nano person boxes (Megvii), then MoveNet per box (Google).
+
+With MoveNet Thunder it is the teacher of the clips.
+"""
 
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.evaluation.onnx_graph import OnnxGraph
+from builders.evaluation.onnx_graph import OnnxGraph, OpenGraph
 from builders.evaluation.people import Floats, People, Rgb
 from stream.geometry import Letterbox, crop_affine, letterbox
 from stream.picture import picture_from_rgb, to_canvas
 
 DETECTOR_SIDE = 416
 STRIDES = (8, 16, 32)
-CROP_SIDE = 256
+CROP_SIDES = MappingProxyType(
+    {"movenet_singlepose_lightning": 192, "movenet_singlepose_thunder": 256}
+)
 CROP_PADDING = 1.25
 MAX_BOX_OVERLAP = 0.65
 """Of greedy suppression (intersection over union), as YOLOX evaluates."""
@@ -24,10 +30,16 @@ class Cascade:
     """Top-down peer: the score of a person is the score of the box."""
 
     def __init__(
-        self, detector: Path, pose: Path, min_score: float = 0.1, threads: int = 1
+        self,
+        detector: Path,
+        pose: Path,
+        min_score: float = 0.1,
+        threads: int = 1,
+        open_graph: OpenGraph = OnnxGraph,
     ) -> None:
-        self._detector = OnnxGraph(detector, threads)
-        self._pose = OnnxGraph(pose, threads)
+        self._detector = open_graph(detector, threads)
+        self._pose = open_graph(pose, threads)
+        self._side = CROP_SIDES[pose.stem]
         self._min_score = min_score
 
     def __call__(self, rgb: Rgb) -> People:
@@ -47,10 +59,11 @@ class Cascade:
 
     def pose(self, rgb: Rgb, box_px: Floats) -> Floats:
         """(17, 3) x, y, confidence in source pixels of the person in a box (x, y, w, h)."""
-        affine = crop_affine(box_px.tolist(), CROP_SIDE, CROP_SIDE, CROP_PADDING)
-        crop = cv2.warpAffine(rgb, affine.matrix(), (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_LINEAR)
+        side = self._side
+        affine = crop_affine(box_px.tolist(), side, side, CROP_PADDING)
+        crop = cv2.warpAffine(rgb, affine.matrix(), (side, side), flags=cv2.INTER_LINEAR)
         keypoints = self._pose(crop[None].astype(np.int32))[0, 0]
-        source_px = affine.to_source(keypoints[:, 1::-1] * CROP_SIDE)
+        source_px = affine.to_source(keypoints[:, 1::-1] * side)
         return np.concatenate([source_px, keypoints[:, 2:]], -1)
 
 

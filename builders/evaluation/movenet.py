@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builders.evaluation.onnx_graph import OnnxGraph
+from builders.evaluation.onnx_graph import OnnxGraph, OpenGraph
 from builders.evaluation.people import Floats, People, Rgb
 from stream.geometry import Letterbox, letterbox
 from stream.picture import picture_from_rgb, to_canvas
@@ -15,8 +15,10 @@ SIDE_MULTIPLE = 32
 class MoveNetMultiPose:
     """The graph with its decoding inside; a picture's long side is scaled to `long_side` pixels."""
 
-    def __init__(self, onnx: Path, long_side: int, threads: int = 1) -> None:
-        self._graph = OnnxGraph(onnx, threads)
+    def __init__(
+        self, onnx: Path, long_side: int, threads: int = 1, open_graph: OpenGraph = OnnxGraph
+    ) -> None:
+        self._graph = open_graph(onnx, threads)
         self._long_side = long_side
 
     def __call__(self, rgb: Rgb) -> People:

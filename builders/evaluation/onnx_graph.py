@@ -1,5 +1,6 @@
-"""A peer's ONNX file on ONNX Runtime: one array in, one array out."""
+"""A peer's ONNX file: one array in, one array out, on ONNX Runtime or as our models run."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.evaluation.people import Floats
+from engines.engine import Precision
+from engines.openvino_engine import compile_file
+
+Graph = Callable[[NDArray[Any]], Floats]
+"""One batch in, the graph's first output out."""
+OpenGraph = Callable[[Path, int], Graph]
+"""Opens a file for so many threads."""
 
 
 class OnnxGraph:
@@ -28,3 +36,25 @@ class OnnxGraph:
     def __call__(self, batch: NDArray[Any]) -> Floats:
         """The graph's first output."""
         return np.asarray(self._session.run(None, {self._input: batch})[0], np.float32)
+
+
+class OpenVinoGraph:
+    """Compiled for each shape that comes, once.
+
+    Args:
+        path: of the ONNX file.
+        threads: at most so many.
+        precision: of the heavy layers.
+    """
+
+    def __init__(self, path: Path, threads: int, precision: Precision) -> None:
+        self._path, self._threads, self._precision = path, threads, precision
+        self._compiled: dict[tuple[int, ...], Callable[[NDArray[Any]], NDArray[Any]]] = {}
+
+    def __call__(self, batch: NDArray[Any]) -> Floats:
+        """The graph's first output."""
+        run = self._compiled.get(batch.shape)
+        if run is None:
+            run = compile_file(self._path, batch.shape, self._precision, self._threads)
+            self._compiled[batch.shape] = run
+        return np.asarray(run(batch), np.float32)
