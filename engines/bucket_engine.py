@@ -12,6 +12,7 @@ another order; the difference is that of rounding (the contract test holds 1e-3 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from engines.artefact import Manifest
 from engines.engine import EngineSpec, Tensors
 from engines.shape_buckets import Ride, rides
-from engines.tensor_check import check_tensors, fixed_inputs
+from engines.tensor_check import check_tensors, fixed_inputs, row_bytes
 from stream.errors import EngineError
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -62,6 +63,7 @@ class BucketEngine:
             warm = dict(run_batch(self._blank(bucket)))
             check_tensors(f"{self._title} outputs", manifest.outputs, warm)
             self._outputs = {name: (array.shape[1:], array.dtype) for name, array in warm.items()}
+            self._spec = replace(spec, result_bytes=row_bytes(warm))
 
     @property
     def spec(self) -> EngineSpec:

@@ -37,6 +37,8 @@ class EngineSpec:
     """`cpu`, or the name of a GPU and its compute capability."""
     batches: tuple[int, ...] = (1,)
     """Batch sizes the graph was compiled for, ascending; others are padded up or split."""
+    result_bytes: int = 0
+    """What leaves the device for one frame or crop: poses, no maps."""
 
 
 class Engine(Protocol):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from engines.artefact import Manifest
 from engines.bucket_engine import Arrays
 from engines.engine import Engine, EngineSpec, Precision, Tensors
-from engines.tensor_check import check_tensors, fixed_inputs
+from engines.tensor_check import check_tensors, fixed_inputs, row_bytes
 from stream.errors import EngineError
 
 ENGINE = "replay"
@@ -43,7 +44,9 @@ class ReplayEngine:
         self._seen = 0
         self._closed = False
         for outputs in self._recorded.values():
-            check_tensors("replay: recorded outputs", manifest.outputs, _stacked([outputs]))
+            whole = _stacked([outputs])
+            check_tensors("replay: recorded outputs", manifest.outputs, whole)
+            self._spec = replace(self._spec, result_bytes=row_bytes(whole))
 
     @property
     def spec(self) -> EngineSpec:

@@ -49,6 +49,11 @@ def check_tensors(title: str, expected: Sequence[TensorSpec], tensors: Tensors) 
     return next(iter(batches.values()))
 
 
+def row_bytes(tensors: Tensors) -> int:
+    """Bytes of one row of all arrays together; they have at least one."""
+    return sum(array[0].nbytes for array in tensors.values())
+
+
 def _check_tensor(title: str, spec: TensorSpec, tensors: Tensors) -> None:
     array = tensors[spec.name]
     fits = len(array.shape) == len(spec.shape) and all(

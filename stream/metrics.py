@@ -149,7 +149,7 @@ class Metrics:
         self._sink_messages.labels(sink, delivery.value).inc(count)
 
     def engine_started(self, model: str, fields: Mapping[str, str]) -> None:
-        """Which engine runs a model: engine, version, precision, threads, canvas."""
+        """Which engine runs a model: engine, version, precision, threads, canvas, result_bytes."""
         self._engine.labels(model).info(dict(fields))
 
     def engine_stepped_down(self, model: str, engine: str, refused: str) -> None:

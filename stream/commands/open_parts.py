@@ -192,6 +192,7 @@ def engine_fields(spec: EngineSpec) -> dict[str, str]:
         "precision": spec.precision.value,
         "threads": str(spec.threads),
         "canvas": f"{width}x{height}",
+        "result_bytes": str(spec.result_bytes),
     }
 
 

@@ -252,6 +252,12 @@ def test_the_spec_says_what_runs(engine: Engine) -> None:
     assert engine.spec.version
 
 
+def test_only_poses_leave_the_device(engine: Engine) -> None:
+    found = engine.infer({"canvas": PICTURES})
+    assert sum(values.nbytes for values in found.values()) == 4 * engine.spec.result_bytes
+    assert engine.spec.result_bytes == 30 * (17 * 3 + 1) * 4
+
+
 def test_engines_agree_in_fp32(tiny_artefact: Artefact) -> None:
     one, other = openvino_fp32(tiny_artefact), onnxruntime_fp32(tiny_artefact)
     found, expected = one.infer({"canvas": PICTURES}), other.infer({"canvas": PICTURES})

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def test_a_misspelt_name_gets_the_nearest_one_and_the_list(zoo: Path) -> None:
 def test_a_name_unlike_all_others_gets_only_the_list(zoo: Path) -> None:
     with pytest.raises(ArtefactError, match=r"no model 'xyz' \(models: bottom_up, smpr"):
         find_model("xyz", zoo)
+
+
+def test_no_shipped_model_gives_out_maps() -> None:
+    """What crosses from the device for a frame or crop is poses, scores or boxes."""
+    for manifest in list_models():
+        values = [math.prod(side or 0 for side in spec.shape[1:]) for spec in manifest.outputs]
+        assert 0 < 4 * sum(values) <= 16_384, manifest.name
 
 
 def test_every_shipped_model_is_whole_and_small_and_has_a_card() -> None:

@@ -45,13 +45,16 @@ def test_an_output_that_cannot_be_opened_leaves_none_of_the_others(tmp_path: Pat
 
 
 def test_the_engine_is_told_in_words() -> None:
-    spec = EngineSpec("openvino", "2026.4", "bottom_up", Precision.BF16, 2, (512, 288))
+    spec = EngineSpec(
+        "openvino", "2026.4", "bottom_up", Precision.BF16, 2, (512, 288), result_bytes=6240
+    )
     assert engine_fields(spec) == {
         "engine": "openvino",
         "version": "2026.4",
         "precision": "bf16",
         "threads": "2",
         "canvas": "512x288",
+        "result_bytes": "6240",
     }
 
 
