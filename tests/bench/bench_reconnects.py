@@ -1,6 +1,9 @@
 """Cameras that hang up again and again: does anything of the daemon grow?
 
-    python -m tests.bench.bench_reconnects [--clip FILE] [--count 2000] [--out FILE.json]
+    python -m tests.bench.bench_reconnects [--clip FILE] [--count 2000] [--minutes 3.5]
+        [--out FILE.json]
+
+Ends after so many reconnects or minutes, whichever comes first.
 
 The clip is a video in H.264 or H.265; without one, a small one is drawn. Four streams share a
 decoder process, and each is cut off a tenth of a second after its first frame. Counts memory,
@@ -24,6 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from stream.clock import SystemClock
 from stream.site_file.patience import PATIENCE, Profile
 from tests.bench.growth import fitted
 from tests.bench.report import Figure, write_report
@@ -87,8 +91,16 @@ def sample(fleet: RunningFleet) -> dict[str, Holding]:
     return {name: holding(pid) for name, pid in (pids | {"supervisor": os.getpid()}).items()}
 
 
-def measure(clip: Path | None, count: int) -> dict[str, Any]:
+def python_objects() -> int:
+    """Of this process, that the garbage collector knows."""
+    gc.collect()
+    return len(gc.get_objects())
+
+
+def measure(clip: Path | None, count: int, minutes: float) -> dict[str, Any]:
     """Figures of each process."""
+    clock = SystemClock()
+    end = clock.monotonic() + 60 * minutes
     samples: list[tuple[int, dict[str, Holding]]] = []
     objects = []
     with hanging_up(clip) as addresses, running_fleet(streams_per_worker=len(STREAMS)) as fleet:
@@ -97,9 +109,11 @@ def measure(clip: Path | None, count: int) -> dict[str, Any]:
         for number in range(1, SAMPLES + 1):
             wait_for_reconnects(fleet, number * count // SAMPLES)
             samples.append((reconnects(fleet), sample(fleet)))
-            if number in (SAMPLES // 3, SAMPLES):
-                gc.collect()
-                objects.append(len(gc.get_objects()))
+            if number == SAMPLES // 5:
+                objects.append(python_objects())
+            if clock.monotonic() >= end:
+                break
+        objects.append(python_objects())
         frames = sum(fleet.fleet.ledger(name).read for name in STREAMS)
     names = samples[-1][1].keys()
     return {
@@ -133,14 +147,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--clip", type=Path, default=None)
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=3.5)
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-    found = measure(arguments.clip, arguments.count)
+    found = measure(arguments.clip, arguments.count, arguments.minutes)
     processes = found["processes"]
     grown = [
         Figure(
-            f"Growth of {name} over {arguments.count} reconnects",
+            f"Growth of {name} over {found['reconnects']} reconnects",
             one["bytes_a_reconnect"],
             "bytes each",
         )
