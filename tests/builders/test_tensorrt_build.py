@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -33,7 +34,8 @@ from engines.tensorrt_engine import PLAN_NAME
 from engines.zoo_models import find_model, list_models
 from stream.errors import EngineError
 from tests.builders.tensorrt_packages import lacks, lean_folder, need_rtx
-from tests.command_line import environment
+from tests.command_line import assert_one_line_error, environment, posestream
+from tests.tiny_model import draw_people
 
 pytestmark = pytest.mark.slow  # CI installs what it needs before the slow tests
 
@@ -247,6 +249,18 @@ def test_opening_without_a_gpu_says_so_and_does_not_crash(
             canvas=CANVAS,
             options=EngineOptions(store=EngineStore(tmp_path)),
         )
+
+
+def test_a_run_without_a_gpu_ends_with_one_line_and_no_crash_at_exit(
+    rtx: Backend, tiny_artefact: Artefact, tmp_path: Path
+) -> None:
+    assert rtx.version
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU")
+    cv2.imwrite(str(tmp_path / "people.png"), draw_people(128, 96, {(40, 40): 255}))
+    words = ("run", tmp_path, "--model", tiny_artefact.folder, "--engine", "tensorrt_rtx")
+    finished = posestream(*words, cwd=tmp_path)
+    assert_one_line_error(finished, 1, "no NVIDIA driver", "--engine openvino")
 
 
 @pytest.mark.parametrize("version", ["10.16", "11.4"])
