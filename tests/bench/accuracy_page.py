@@ -1,0 +1,122 @@
+"""Writes the tables of docs/accuracy.md and its plot from `results/models.json`.
+
+python -m tests.bench.accuracy_page
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.bench.report import RESULTS
+
+DOCS = RESULTS.parents[2] / "docs"
+PAGE, PLOT = DOCS / "accuracy.md", DOCS / "accuracy_time.png"
+BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
+CELLS = (
+    # heading, set, figure, places
+    ("ms a picture", "coco_kp", "ms a picture", 0),
+    ("AP coco_kp", "coco_kp", "AP", 3),
+    ("AP mixed_val", "mixed_val", "AP", 3),
+    ("AP lspet", "lspet", "AP", 3),
+    ("PCK@0.2 lspet", "lspet", "PCK@0.2", 3),
+    ("found on clips", "clips", "recall", 3),
+    ("ghosts on clips", "clips", "false frame share", 3),
+)
+SHOWN = "openvino/bf16"
+"""What the plot shows where it is there."""
+TRUTH = "truth+"
+SIZE_INCHES = (8.0, 5.0)
+DOTS_PER_INCH = 100
+OURS, PEERS = "#d64545", "#2f80c2"
+
+Rows = Mapping[str, Mapping[str, Any]]
+Systems = dict[tuple[str, str], dict[str, Mapping[str, Any]]]
+"""System and engine -> set -> row."""
+
+
+def by_system(rows: Rows) -> Systems:
+    """Rows of a system on an engine together."""
+    found: Systems = defaultdict(dict)
+    for row in rows.values():
+        found[row["system"], row["engine"]][row["set"]] = row
+    return found
+
+
+def table(rows: Rows) -> str:
+    """All systems: those that find people themselves, then those on the labelled boxes."""
+    lines = ["| system | engine | " + " | ".join(cell[0] for cell in CELLS) + " |"]
+    lines.append("|---" * (len(CELLS) + 2) + "|")
+    systems = by_system(rows)
+    order = sorted(systems, key=lambda key: (key[0].startswith(TRUTH), _is_peer(systems[key]), key))
+    for system, engine in order:
+        sets = systems[system, engine]
+        name = system if _is_peer(sets) else f"**{system}**"
+        lines.append(f"| {name} | {engine} | " + " | ".join(_cells(sets)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _is_peer(sets: Mapping[str, Mapping[str, Any]]) -> bool:
+    return any(row["peer"] for row in sets.values())
+
+
+def _cells(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for _, part, figure, places in CELLS:
+        value = sets.get(part, {}).get("figures", {}).get(figure)
+        yield "" if value is None else f"{value:.{places}f}"
+
+
+def replaced(page: str, new_table: str) -> str:
+    """The page's text with another table between the markers.
+
+    Raises:
+        ValueError: if a marker is missing.
+    """
+    before, _, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"the page lacks the lines {BEGIN.strip()} and {END}")
+    return f"{before}{BEGIN}{new_table}{END}{after}"
+
+
+def points(rows: Rows) -> list[tuple[str, float, float, bool]]:
+    """Name, milliseconds, mean AP of coco_kp and mixed_val, and whether it is a peer."""
+    found = []
+    for (system, engine), sets in sorted(by_system(rows).items()):
+        if (
+            engine == SHOWN
+            and not system.startswith(TRUTH)
+            and {"coco_kp", "mixed_val"} <= set(sets)
+        ):
+            figures = [sets[part]["figures"] for part in ("coco_kp", "mixed_val")]
+            accuracy = sum(each["AP"] for each in figures) / 2
+            found.append((system, figures[0]["ms a picture"], accuracy, _is_peer(sets)))
+    return found
+
+
+def draw(rows: Rows, path: Path) -> None:
+    """Accuracy against time."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - drawing is rare
+
+    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+    axes = figure.subplots()
+    for name, milliseconds, accuracy, peer in points(rows):
+        axes.scatter(milliseconds, accuracy, color=PEERS if peer else OURS, s=45)
+        axes.annotate(name, (milliseconds, accuracy), xytext=(6, 4), textcoords="offset points")
+    axes.set_xscale("log")
+    axes.set_xlabel("milliseconds a picture, one thread, OpenVINO bf16 (log scale)")
+    axes.set_ylabel("mean AP of coco_kp/val and mixed_val")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    figure.savefig(path, dpi=DOTS_PER_INCH)
+
+
+def main() -> None:
+    """Brings page and plot up to date."""
+    rows = json.loads((RESULTS / "models.json").read_text("utf-8"))["details"]["rows"]
+    PAGE.write_text(replaced(PAGE.read_text("utf-8"), table(rows)), "utf-8")
+    draw(rows, PLOT)
+
+
+if __name__ == "__main__":
+    main()

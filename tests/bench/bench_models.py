@@ -1,0 +1,224 @@
+"""Accuracy and time of models, cascades and peers, on the same pictures with the same evaluator.
+
+    python -m tests.bench.bench_models --shared FOLDER --out FILE.json
+        [--model bottom_up] [--model DETECTOR+TOP_DOWN] [--model truth+TOP_DOWN] [--peers]
+        [--engine openvino/bf16 ...] [--sets coco_kp ...] [--threads 1] [--again]
+
+A system on an engine and a set is a row of the file. Rows that are there are not measured again
+without `--again`, so that a long table can be made in pieces, and after new weights only what
+changed. `truth` stands for the labelled boxes. Clips are scored by the teacher's people; the time
+of a picture is the median over a set, from the decoded picture to poses in its pixels, on the
+quietest machine there is.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from builders.evaluation.clip_recall import ClipRecall, find_people, read_teacher, score_clip
+from builders.evaluation.coco_eval import PredictShown, find_people_of, keypoint_statistics
+from builders.evaluation.labels import Labels, labelled_set, read_labels
+from builders.evaluation.pck import PckScale, pck_report
+from builders.evaluation.peers import PEERS, PeerEngine, open_peer
+from builders.evaluation.people import People, Rgb, read_rgb
+from builders.evaluation.report import CLIPS, MISSED_BY_TEACHER
+from builders.evaluation.systems import EngineChoice, SystemChoice, open_system, parse_system
+from engines.cascade.models import find_cascade
+from engines.engine import Precision
+from engines.open_engine import EngineName
+from stream.clock import Clock, SystemClock
+from stream.picture import Picture, to_rgb
+from tests.bench.report import RESULTS, Figure, circumstances, make_report
+
+SETS = ("coco_kp", "mixed_val", "lspet", "clips")
+PEER_SCORES = {"movenet_multipose": 0.15, "yolox_nano": 0.35}
+"""From which a pose is a person on clips: the lowest that leave empty frames (nearly) empty."""
+TRUTH = "truth+"
+PCK_SET = "lspet"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one row measures."""
+
+    system: str
+    """As a user writes models, or a peer's name."""
+    engine: str
+    """`openvino/bf16`."""
+    threads: int
+    part: str
+    """A labelled set, or `clips`."""
+
+    @property
+    def key(self) -> str:
+        """In the file; of folders only their names."""
+        return f"{self.name} | {self.engine} | {self.part}"
+
+    @property
+    def name(self) -> str:
+        """The system, without folders."""
+        if self.system in PEERS:
+            return self.system
+        return "+".join(Path(model).name for model in self.system.split("+"))
+
+    @property
+    def choice(self) -> tuple[EngineName, Precision]:
+        """Engine and precision."""
+        engine, precision = self.engine.split("/")
+        return EngineName(engine), Precision(precision)
+
+
+class Timed:
+    """Tells how long each picture took."""
+
+    def __init__(self, predict: PredictShown, clock: Clock) -> None:
+        self._predict, self._clock = predict, clock
+        self.seconds: list[float] = []
+
+    def __call__(self, image_id: int, rgb: Rgb) -> People:
+        """The people of a picture."""
+        began = self._clock.monotonic()
+        found = self._predict(image_id, rgb)
+        self.seconds.append(self._clock.monotonic() - began)
+        return found
+
+
+@contextmanager
+def opened(row: Row, shared: Path, labels: Labels) -> Iterator[PredictShown]:
+    """The system of a row, its engines open."""
+    engine, precision = row.choice
+    if row.system in PEERS:
+        on = PeerEngine(engine, precision, row.threads)
+        yield open_peer(row.system, shared / "weights", on, labels)
+        return
+    names, boxes = parse_system(row.system, None)
+    choice = EngineChoice(engine, precision, row.threads)
+    with open_system(SystemChoice(names, boxes, engine=choice), labels) as system:
+        if system.people is None:
+            raise SystemExit(f"{row.system}: finds boxes only")
+        yield system.people
+
+
+def on_pictures_of(row: Row, shared: Path) -> dict[str, float]:
+    """COCO's figures, PCK of the torso where people stand alone, and milliseconds a picture."""
+    labels = read_labels(labelled_set(shared, row.part, "val"))
+    with opened(row, shared, labels) as predict:
+        for picture in labels.pictures if row.part != PCK_SET else labels.pictures[:1]:
+            predict(picture["id"], read_rgb(labels.source.images / picture["file_name"]))
+        timed = Timed(predict, SystemClock())
+        found = find_people_of(timed, labels, SystemClock()).people
+    figures = keypoint_statistics(labels, found)
+    if row.part == PCK_SET:
+        figures |= pck_report(labels, found, PckScale.TORSO).total
+    return figures | {"ms a picture": 1000 * median(timed.seconds)}
+
+
+def on_clips(row: Row, shared: Path) -> dict[str, float]:
+    """People of the teacher that were found, and empty frames in which somebody was seen."""
+    labels = read_labels(labelled_set(shared, "coco_kp", "val"))  # opening wants some pictures
+    counted = []
+    with opened(row, shared, labels) as predict:
+
+        def of_picture(picture: Picture) -> People:
+            return predict(0, to_rgb(picture))
+
+        for clip in CLIPS:
+            taught = read_teacher(shared / "labelled" / "video_pseudo" / f"{clip}.json")
+            left_out = MISSED_BY_TEACHER.get(clip, frozenset())
+            teacher = tuple(frame for frame in taught if frame.index not in left_out)
+            people = find_people(of_picture, shared / "videos" / f"{clip}.mp4", teacher)
+            counted.append(score_clip(people, teacher, person_score(row.system)))
+    return clip_figures(counted)
+
+
+def person_score(system: str) -> float:
+    """From which score a pose of the system is a person."""
+    known = [score for start, score in PEER_SCORES.items() if system.startswith(start)]
+    return known[0] if known else find_cascade(system).thresholds.min_score
+
+
+def clip_figures(counted: list[ClipRecall]) -> dict[str, float]:
+    """Over all clips."""
+    asked = {name: sum(getattr(one, name) for one in counted) for name in ClipRecall.__slots__}
+    shares = {
+        "recall": asked["found"] / asked["people"],
+        "false frame share": asked["false_frames"] / asked["empty_frames"],
+    }
+    return {**{name: float(value) for name, value in asked.items()}, **shares}
+
+
+def wanted_rows(options: argparse.Namespace) -> list[Row]:
+    """Every system on every engine and set that suit it."""
+    systems = [*(options.model or ["bottom_up"]), *(PEERS if options.peers else ())]
+    rows = [
+        Row(system, engine, options.threads, part)
+        for system in systems
+        for engine in options.engine
+        for part in options.sets
+    ]
+    return [
+        row
+        for row in rows
+        if not (row.part == "clips" and row.system.startswith(TRUTH))
+        and not (row.system in PEERS and row.engine == "onnxruntime/bf16")
+    ]
+
+
+def figures_of(rows: dict[str, Any]) -> list[Figure]:
+    """AP on pictures, PCK on lspet, people found on clips."""
+    found = []
+    for _, row in sorted(rows.items()):
+        where = f"{row['system']} on {row['engine']}, {row['set']}"
+        name = "recall" if row["set"] == "clips" else "AP"
+        found.append(Figure(f"{name} of {where}", row["figures"][name], ""))
+        if "PCK@0.2" in row["figures"]:
+            found.append(Figure(f"PCK@0.2 of {where}", row["figures"]["PCK@0.2"], ""))
+        if "ms a picture" in row["figures"]:
+            found.append(Figure(f"Time of {where}", row["figures"]["ms a picture"], "ms"))
+    return found
+
+
+def main() -> None:
+    """Measures what is not there and writes after each row."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--model", action="append", default=None)
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--engine", nargs="+", default=["openvino/bf16", "openvino/fp32"])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--out", type=Path, default=RESULTS / "models.json")
+    options = parser.parse_args()
+    rows: dict[str, Any] = {}
+    if options.out.is_file():
+        rows = json.loads(options.out.read_text("utf-8"))["details"]["rows"]
+    for row in wanted_rows(options):
+        if row.key in rows and not options.again:
+            continue
+        measured = on_clips if row.part == "clips" else on_pictures_of
+        figures = measured(row, options.shared)
+        around = {name: circumstances()[name] for name in ("commit", "load_average")}
+        rows[row.key] = {
+            "system": row.name,
+            "peer": row.system in PEERS,
+            "engine": row.engine,
+            "threads": row.threads,
+            "set": row.part,
+            "figures": {name: round(value, 4) for name, value in figures.items()},
+            **around,
+        }
+        report = make_report("models", figures_of(rows), {"rows": rows}, SystemClock())
+        options.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        sys.stdout.write(f"{row.key}: {rows[row.key]['figures']}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
