@@ -33,7 +33,7 @@ Change = Callable[[Scene, float, np.random.Generator], Scene]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class PictureFault:
     """One way in which pictures get worse."""
 
     words: str
@@ -152,21 +152,25 @@ def _dark(rgb: Rgb, gain: float, rng: np.random.Generator) -> np.ndarray:
     return rgb * gain + rng.normal(0, PHOTONS, rgb.shape)
 
 
-FAULTS: Mapping[str, Fault] = MappingProxyType(
+FAULTS: Mapping[str, PictureFault] = MappingProxyType(
     {
-        "size": Fault("scale of the people", (1, 0.7, 0.5, 0.35, 0.25), _smaller),
-        "rotation": Fault("degrees", (0, 15, 30, 45, 90, 180), _turned),
-        "occlusion": Fault("covered share of the box, from below", (0, 0.2, 0.4, 0.6), _covered),
-        "blur": Fault("sigma, px", (0, 1, 2, 4, 6), _of_pixels(_blurred)),
-        "motion": Fault("length, px", (0, 7, 15, 25), _of_pixels(_smeared)),
-        "noise": Fault("standard deviation, grey levels", (0, 10, 25, 50), _of_pixels(_noisy)),
-        "compression": Fault("JPEG quality", (100, 40, 20, 10, 5), _of_pixels(_compressed)),
-        "darkness": Fault("gain", (1, 0.4, 0.2, 0.1, 0.05), _of_pixels(_dark)),
+        "size": PictureFault("scale of the people", (1, 0.7, 0.5, 0.35, 0.25), _smaller),
+        "rotation": PictureFault("degrees", (0, 15, 30, 45, 90, 180), _turned),
+        "occlusion": PictureFault(
+            "covered share of the box, from below", (0, 0.2, 0.4, 0.6), _covered
+        ),
+        "blur": PictureFault("sigma, px", (0, 1, 2, 4, 6), _of_pixels(_blurred)),
+        "motion": PictureFault("length, px", (0, 7, 15, 25), _of_pixels(_smeared)),
+        "noise": PictureFault(
+            "standard deviation, grey levels", (0, 10, 25, 50), _of_pixels(_noisy)
+        ),
+        "compression": PictureFault("JPEG quality", (100, 40, 20, 10, 5), _of_pixels(_compressed)),
+        "darkness": PictureFault("gain", (1, 0.4, 0.2, 0.1, 0.05), _of_pixels(_dark)),
     }
 )
 
 
-def worse(scene: Scene, fault: Fault, level: float, seed: int) -> Scene:
+def worse(scene: Scene, fault: PictureFault, level: float, seed: int) -> Scene:
     """The scene with a fault; the same seed gives the same."""
     if level == fault.levels[0]:
         return scene
