@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 Z = 1.96
 """Of 95 in 100, for many samples."""
 LEAST_FREEDOM = 3.0
+LEAST_SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ def fitted(places: ArrayLike, values: ArrayLike) -> Growth:
     residuals with their neighbours (Santer et al. 2000, section 3).
     """
     x, y = np.asarray(places, np.float64), np.asarray(values, np.float64)
+    if len(x) < LEAST_SAMPLES:
+        return Growth(0.0, -inf, inf)
     x = x - x.mean()
     square = float(x @ x)
     slope = float(x @ y) / square

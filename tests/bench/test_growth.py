@@ -37,5 +37,6 @@ def test_the_truth_lies_within_in_about_95_of_100(memory: float) -> None:
 
 
 def test_few_samples_that_hang_together_prove_nothing() -> None:
-    assert not fitted(range(4), [1, 2, 2, 3]).is_proven
+    assert not fitted(range(4), [1, 2, 3, 4]).is_proven
+    assert not fitted([1], [1]).is_proven
     assert not fitted(range(100), np.arange(100) ** 2).is_proven

@@ -64,6 +64,7 @@ def body(random: Random) -> bytes | None:
     if kind == 2:
         return json.dumps(value(random)).encode()
     fields = ["name", "url", "login", "transport", "profile", "max_fps", "model", "paused", "x"]
+    fields.append("login_name")
     wish: dict[str, Any] = {"name": "new", "url": HARMLESS}
     for field in random.sample(fields, random.randrange(1, 4)):
         spoilt = value(random)
