@@ -13,7 +13,7 @@ from stream.camera.digest import Login
 from stream.errors import ConfigError, SinkError
 from stream.fleet.stream_plan import StreamPlan
 from stream.site_file.read_site import missing_secrets, parse_site
-from tests.running_api import client_of, wait_for
+from tests.running_api import ApiClient, client_of, wait_for
 from tests.running_camera import running_camera
 from tests.running_daemon import running_daemon, write_site
 
@@ -217,9 +217,31 @@ def test_added_streams_outlive_the_daemon(
             assert "added_stream_left_out" in daemon.log
             wait_for(daemon, api, "gate", state="live")
             assert api.ask("POST", "/reload").json == {"added": [], "changed": [], "removed": []}
+            _nothing_is_changed_that_cannot_be_kept(
+                api, tmp_path / "state", {"url": address, **model}
+            )
             assert api.ask("DELETE", "/streams/gate").status == 204
             assert daemon.stop() == 0
         assert LOGIN.password not in daemon.log
     assert [
         s["name"] for s in json.loads((tmp_path / "state/added.json").read_text())["streams"]
     ] == ["door"]
+
+
+def _nothing_is_changed_that_cannot_be_kept(
+    api: ApiClient, folder: Path, fields: dict[str, Any]
+) -> None:
+    away = folder.rename(folder.with_name("away"))
+    folder.write_bytes(b"")
+    for method, path, body in (
+        ("POST", "/streams", {"name": "late", **fields}),
+        ("POST", "/streams/gate/pause", None),
+        ("DELETE", "/streams/gate", None),
+    ):
+        answer = api.ask(method, path, body)
+        assert answer.status == 503
+        assert "added.json" in answer.json["detail"]
+    assert api.get("/streams/late").status == 404
+    assert not api.stream("gate")["paused"]
+    folder.unlink()
+    away.rename(folder)
