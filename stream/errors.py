@@ -8,6 +8,7 @@
      |    +-- StreamExistsError        a stream has that name already
      +-- PoseError     (ValueError)    arrays that make no pose, skeleton, frame or geometry
      +-- SourceError   (OSError)       frames cannot be read
+     |    +-- HardwareDecodeError      not by the GPU's decoder; another may
      +-- ArtefactError (ValueError)    a model folder is unknown, incomplete or altered
      +-- EngineError   (RuntimeError)  an engine cannot be made or fails
      +-- SinkError     (OSError)       results cannot be delivered
@@ -61,6 +62,15 @@ class SourceError(PoseStreamError, OSError):
     def __init__(self, message: str, cause: LossCause = LossCause.CODEC) -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class HardwareDecodeError(SourceError):
+    """Frames cannot be decoded by the GPU; the processor may still be able to."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """One of `stream.ingest.decode_ladder.StepReason`."""
 
 
 class ArtefactError(PoseStreamError, ValueError):

@@ -7,12 +7,14 @@ address, a person or a path. Every outcome starts at 0, so that rates exist befo
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from stream.cascade_metrics import CascadeMetrics
 from stream.daemon_metrics import PREFIX, DaemonMetrics
 from stream.frame import Outcome
+from stream.ingest.decode_ladder import HARDWARE_RUNGS, DecodeRung, StepReason
 
 AGE_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
 STAGE_BUCKETS_SECONDS = (
@@ -156,6 +158,10 @@ class Metrics:
         """A precision of an engine did not agree with the reference; a higher one is tried."""
         self._steps_down.labels(model, engine, refused).inc()
 
+    def decode_stepped_down(self, rung: DecodeRung, reason: StepReason) -> None:
+        """A video is not decoded there any more, but a step lower."""
+        self._decode_steps.labels(rung.value, reason.value).inc()
+
     def _declare_streams(self, registry: CollectorRegistry) -> None:
         self._frames = Counter(
             f"{PREFIX}_stream_frames_total",
@@ -175,6 +181,14 @@ class Metrics:
             ("stream",),
             registry=registry,
         )
+        self._decode_steps = Counter(
+            f"{PREFIX}_decode_steps_down_total",
+            "Steps of the decode ladder that were left, and why.",
+            ("rung", "reason"),
+            registry=registry,
+        )
+        for rung, reason in product(HARDWARE_RUNGS, StepReason):
+            self._decode_steps.labels(rung.value, reason.value)
         self._last_frame = Gauge(
             f"{PREFIX}_stream_last_frame_timestamp_seconds",
             "Unix time at which the newest frame left the decoder.",

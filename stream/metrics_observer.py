@@ -2,6 +2,7 @@
 
 from stream.clock import Clock
 from stream.frame import Frame, FrameResult, Outcome
+from stream.ingest.decode_ladder import DecodeRung, StepReason
 from stream.metrics import Metrics, Stage
 
 
@@ -41,6 +42,10 @@ class MetricsObserver:
     def packets_corrupt(self, count: int) -> None:
         """See `Observer.packets_corrupt`."""
         self.metrics.packets_corrupt(self._stream, count)
+
+    def decode_stepped_down(self, rung: DecodeRung, reason: StepReason) -> None:
+        """See `Observer.decode_stepped_down`."""
+        self.metrics.decode_stepped_down(rung, reason)
 
     def published(self, result: FrameResult) -> None:
         """See `Observer.published`."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stream.frame import Frame, FrameResult
+from stream.ingest.decode_ladder import DecodeRung, StepReason
 
 
 class Observer(Protocol):
@@ -27,6 +28,10 @@ class Observer(Protocol):
 
     def packets_corrupt(self, count: int) -> None:
         """So many more packets gave no frame."""
+        ...
+
+    def decode_stepped_down(self, rung: DecodeRung, reason: StepReason) -> None:
+        """A step of the decode ladder was left."""
         ...
 
     def published(self, result: FrameResult) -> None:
@@ -64,6 +69,11 @@ class ObserverGroup:
         """See `Observer.packets_corrupt`."""
         for observer in self._observers:
             observer.packets_corrupt(count)
+
+    def decode_stepped_down(self, rung: DecodeRung, reason: StepReason) -> None:
+        """See `Observer.decode_stepped_down`."""
+        for observer in self._observers:
+            observer.decode_stepped_down(rung, reason)
 
     def published(self, result: FrameResult) -> None:
         """See `Observer.published`."""

@@ -130,7 +130,7 @@ class Run:
 def read_frames(run: Run) -> Iterator[Entry]:
     """Decodes until the source ends, enough frames are read, or a stop is asked for."""
     frames = iter(run.source.frames())
-    corrupt_packets = 0
+    corrupt_packets = decode_steps = 0
     for read in count():
         if run.selection.ends_after(read):
             return
@@ -141,6 +141,9 @@ def read_frames(run: Run) -> Iterator[Entry]:
         if run.source.corrupt_packets > corrupt_packets:
             run.observer.packets_corrupt(run.source.corrupt_packets - corrupt_packets)
             corrupt_packets = run.source.corrupt_packets
+        for step in run.source.decode_steps[decode_steps:]:
+            run.observer.decode_stepped_down(step.rung, step.reason)
+            decode_steps += 1
         if frame is None or run.stop.requested:
             return
         run.observer.frame_read(frame)

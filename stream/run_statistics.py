@@ -2,6 +2,7 @@
 
 from stream.clock import Clock
 from stream.frame import Frame, FrameResult, Outcome
+from stream.ingest.decode_ladder import DecodeRung, StepReason
 from stream.ledger import FrameLedger
 from stream.stage_times import StageTimes
 
@@ -80,6 +81,9 @@ class RunStatistics:
     def packets_corrupt(self, count: int) -> None:
         """See `Observer.packets_corrupt`."""
         self.corrupt_packets += count
+
+    def decode_stepped_down(self, rung: DecodeRung, reason: StepReason) -> None:
+        """See `Observer.decode_stepped_down`."""
 
     def published(self, result: FrameResult) -> None:
         """See `Observer.published`."""

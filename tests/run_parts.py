@@ -8,6 +8,7 @@ import numpy as np
 from stream.clock import SystemClock
 from stream.errors import EngineError
 from stream.frame import Frame
+from stream.ingest.decode_ladder import DecodeStep
 from stream.ingest.source import SourceDescription
 from stream.picture import Picture
 from stream.pipeline import Run, Selection, StopRequest
@@ -39,6 +40,7 @@ class ListSource:
         self._items = items
         self.description = SourceDescription("clip", "none", 6, 4, is_live)
         self.corrupt_packets = 0
+        self.decode_steps: tuple[DecodeStep, ...] = ()
         self.closed = Event()
 
     def frames(self) -> Iterator[Frame]:

@@ -17,6 +17,7 @@ from stream.commands.cascade_options import (
     RefineBelowOption,
     RefineBudgetOption,
 )
+from stream.commands.decode_option import DecodeOption
 from stream.commands.engine_commands import (
     BENCH_EXAMPLES,
     CERTIFY_EXAMPLES,
@@ -26,6 +27,7 @@ from stream.commands.engine_commands import (
     certify_model,
 )
 from stream.commands.interrupt import ctrl_c_ends_at_once
+from stream.ingest.decode_ladder import DecodeWish
 
 DEFAULT_MODEL = "bottom_up"
 
@@ -180,6 +182,7 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
     detect_every: DetectEveryOption = 1,
     refine_below: RefineBelowOption = 1.0,
     refine_budget: RefineBudgetOption = None,
+    decode: DecodeOption = DecodeWish.AUTO,
     runner: Annotated[
         Literal["inline", "concurrent"],
         typer.Option(help="One readable loop, or decoding beside inference; same results."),
@@ -214,6 +217,7 @@ def run(  # noqa: PLR0913 - one parameter for each option: Typer reads the signa
         detect_every=detect_every,
         refine_below=refine_below,
         refine_budget_seconds=refine_budget,
+        decode=decode,
         runner=runner,
         quiet=quiet,
         allow_uncertified=allow_uncertified,

@@ -27,6 +27,7 @@ from stream.commands.batch_report import (
 from stream.commands.batch_settings import BatchSettings, Workforce, run_settings
 from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import new_tracker, open_estimator, stream_name
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.open_source import open_source
 from stream.ingest.source import Source
 from stream.job_metrics import JobMetrics
@@ -151,7 +152,9 @@ def _parts(
 def _open_source(clock: Clock, threads: int, job: JobSettings, item: Item) -> Source:
     # People are carried by the name of their stream: files of one name are told apart.
     stream = item.name if job.detect_every > 1 else stream_name(item.path)
-    return open_source(item.path, stream=stream, clock=clock, thread_count=threads)
+    return open_source(
+        item.path, stream=stream, clock=clock, decode=DecodeOptions(thread_count=threads)
+    )
 
 
 def _open_sink(out: Path, job: JobSettings, item: Item) -> Sink:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from stream.clock import Clock
 from stream.frame import Frame, FrameResult, Outcome
+from stream.ingest.decode_ladder import DecodeRung, StepReason
 from stream.run_statistics import RunStatistics
 
 REFRESH_SECONDS = 0.1
@@ -80,6 +81,9 @@ class LiveProgress:
 
     def packets_corrupt(self, count: int) -> None:
         """See `Observer.packets_corrupt`."""
+
+    def decode_stepped_down(self, rung: DecodeRung, reason: StepReason) -> None:
+        """See `Observer.decode_stepped_down`."""
 
     def published(self, result: FrameResult) -> None:
         """See `Observer.published`."""

@@ -32,6 +32,7 @@ from stream.commands.progress import LiveProgress
 from stream.commands.run_settings import STDOUT, RunSettings
 from stream.commands.summary import print_written, summary_table
 from stream.errors import PoseStreamError
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.open_source import open_source
 from stream.ingest.source import SourceDescription
 from stream.inline import run_inline
@@ -80,7 +81,12 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
     settings, clock = desk.settings, desk.clock
     with ExitStack() as undo:
         models = find_cascade(settings.model)
-        source = open_source(settings.source, stream=stream_name(settings.source), clock=clock)
+        source = open_source(
+            settings.source,
+            stream=stream_name(settings.source),
+            clock=clock,
+            decode=DecodeOptions(settings.decode),
+        )
         undo.callback(source.close)
         about = source.description
         if not about.is_live:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from engines.cascade.settings import CascadeSettings
 from stream.errors import ConfigError
+from stream.ingest.decode_ladder import DecodeWish
 
 DEMO = "demo"
 DEMO_OUTPUT = "demo.jsonl"
@@ -27,6 +28,7 @@ class RunSettings:
     max_frames: int | None = None
     metrics_port: int | None = None
     threads: int | None = None
+    decode: DecodeWish = DecodeWish.AUTO
     batch: int | None = None
     """Frames in one call of the engine; None for what suits the source."""
     whole_batches: bool = False

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from stream.errors import LossCause
+from stream.ingest.decode_ladder import DecodeRung, DecodeWish, StepReason
 from stream.ingest.frame_timeline import TimeJump
 
 
@@ -37,6 +38,7 @@ class StreamOrder(_Message):
     phase: float
     """Of the frame-rate cap."""
     max_pixels: int
+    decode: DecodeWish = DecodeWish.AUTO
 
 
 class CloseStream(_Message):
@@ -101,6 +103,7 @@ class PassedFrames(_Message):
     dropped: Annotated[int, Field(ge=0)] = 0
     corrupt_packets: Annotated[int, Field(ge=0)] = 0
     time_jumps: tuple[TimeJump, ...] = ()
+    decode_steps: tuple[tuple[DecodeRung, StepReason], ...] = ()
 
 
 class FrameReady(_Message):

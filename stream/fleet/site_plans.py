@@ -51,6 +51,7 @@ def stream_plan(stream: StreamWish, address: VideoAddress, limits: LimitSettings
         patience=PATIENCE[stream.profile],
         model=stream.model,
         max_pixels=limits.max_pixels,
+        decode=stream.decode,
         max_fps=stream.max_fps,
         target_age_seconds=stream.target_age_seconds,
         paused=stream.paused,

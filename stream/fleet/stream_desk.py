@@ -146,6 +146,8 @@ class StreamDesk:
             self._observer.metrics.frames_passed(self.plan.name, outcome, count)
         daemon = self._observer.metrics.daemon
         daemon.frames_dropped(self.plan.name, DropReason.NO_ROOM, passed.dropped)
+        for rung, reason in passed.decode_steps:
+            self._observer.decode_stepped_down(rung, reason)
         for jump in passed.time_jumps:
             daemon.time_jumped(self.plan.name, jump.value)
         if passed.corrupt_packets:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from stream.ingest.decode_ladder import DecodeWish
 from stream.ingest.video_address import VideoAddress
 from stream.site_file.patience import Patience
 
@@ -15,6 +16,7 @@ class StreamPlan:
     patience: Patience
     model: str
     max_pixels: int
+    decode: DecodeWish = DecodeWish.AUTO
     max_fps: float | None = None
     target_age_seconds: float = 0.25
     paused: bool = False

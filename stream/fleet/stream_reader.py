@@ -28,7 +28,9 @@ from stream.fleet.outbox import Outbox
 from stream.fleet.segment import Segment, picture_bytes
 from stream.fleet.tls_check import speaks_tls
 from stream.frame import Frame
+from stream.ingest.decode_ladder import DecodeRung, StepReason
 from stream.ingest.frame_timeline import TimeJump
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
 from stream.ingest.video_address import VideoAddress
@@ -52,6 +54,7 @@ class _Passed:
     dropped: int = 0
     corrupt_packets: int = 0
     time_jumps: tuple[TimeJump, ...] = ()
+    decode_steps: tuple[tuple[DecodeRung, StepReason], ...] = ()
     told_seconds: float = field(default=0.0)
 
     def message(self, order: StreamOrder) -> PassedFrames:
@@ -63,12 +66,14 @@ class _Passed:
             dropped=self.dropped,
             corrupt_packets=self.corrupt_packets,
             time_jumps=self.time_jumps,
+            decode_steps=self.decode_steps,
         )
 
     @property
     def is_empty(self) -> bool:
         frames = self.skipped or self.corrupt or self.dropped
-        return not (frames or self.corrupt_packets or self.time_jumps)
+        faults = self.corrupt_packets or self.time_jumps or self.decode_steps
+        return not (frames or faults)
 
 
 class StreamReader:
@@ -89,6 +94,7 @@ class StreamReader:
         self._passed = _Passed()
         self._known_corrupt_packets = 0
         self._known_time_jumps: Counter[TimeJump] = Counter()
+        self._known_decode_steps = 0
         self.is_closed = False
         """Set by the main thread: end at the next frame."""
 
@@ -152,12 +158,13 @@ class StreamReader:
             read_seconds=order.read_seconds,
         )
         self._known_corrupt_packets, self._known_time_jumps = 0, Counter()
+        self._known_decode_steps = 0
         return PyavSource(
             address,
             stream=order.stream,
             clock=self._clock,
-            thread_count=1,
             max_pixels=order.max_pixels,
+            decode=DecodeOptions(order.decode, thread_count=1),
         )
 
     def _paced(self, source: Source) -> Iterator[Frame]:
@@ -231,6 +238,9 @@ class StreamReader:
         return segment
 
     def _count_faults(self, source: PyavSource) -> None:
+        steps = source.decode_steps[self._known_decode_steps :]
+        self._passed.decode_steps += tuple((step.rung, step.reason) for step in steps)
+        self._known_decode_steps += len(steps)
         jumps = source.time_jumps
         self._passed.time_jumps += tuple((jumps - self._known_time_jumps).elements())
         self._known_time_jumps = jumps

@@ -388,4 +388,5 @@ def _order(desk: StreamDesk, phase: float) -> StreamOrder:
         max_fps=plan.max_fps,
         phase=phase,
         max_pixels=plan.max_pixels,
+        decode=plan.decode,
     )

@@ -68,6 +68,10 @@ class PictureMaker:
         y, u, v = (turned.upright(plane) for plane in planes)
         return Picture(y, u, v, space, full_range)
 
+    def is_upright(self, frame: VideoFrame) -> bool:
+        """Whether the frame is shown as it lies in memory."""
+        return self._orientations.of(frame) == UPRIGHT
+
     def _planar(self, frame: VideoFrame, space: ColourSpace, full_range: bool) -> VideoFrame:  # noqa: FBT001
         number = _SWSCALE_NUMBERS[space]
         colour_range = ColorRange.JPEG if full_range else ColorRange.MPEG

@@ -1,6 +1,5 @@
 """Opens whatever the user named as a source."""
 
-import os
 import re
 import stat
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from stream.clock import Clock
 from stream.errors import ConfigError, SourceError
 from stream.ingest.demo_clip import find_demo_clip
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.picture_folder import PictureFolder
 from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
@@ -18,7 +18,6 @@ DEMO = "demo"
 MAX_PIXELS = 32_000_000
 """8000 x 4000."""
 PICTURE_FPS = 25.0
-MAX_THREADS = 4
 _WEBCAM = re.compile(r"webcam:(?P<number>\d{1,3})|/dev/(?P<device>video\d{1,3})")
 
 
@@ -27,9 +26,9 @@ def open_source(
     *,
     stream: str,
     clock: Clock,
-    thread_count: int | None = None,
     max_pixels: int = MAX_PIXELS,
     picture_fps: float = PICTURE_FPS,
+    decode: DecodeOptions | None = None,
 ) -> Source:
     """Opens a source and decodes its first frame.
 
@@ -38,19 +37,17 @@ def open_source(
             webcam (`/dev/video0` or `webcam:0`), or `demo`.
         stream: name of the stream its frames belong to.
         clock: gives the capture times.
-        thread_count: of the decoder; None takes one for each processor, 4 at most.
         max_pixels: larger pictures are refused.
         picture_fps: rate at which a folder of pictures plays.
+        decode: what decodes videos; None takes the usual. Pictures are read by the processor.
 
     Raises:
         SourceError: if no frame can be read from it.
         ConfigError: if the address or a number makes no sense.
     """
-    threads = _usual_threads() if thread_count is None else thread_count
-    if threads < 1 or max_pixels < 1 or not 0 < picture_fps < float("inf"):
+    if max_pixels < 1 or not 0 < picture_fps < float("inf"):
         raise ConfigError(
-            "reading needs 1 or more threads, 1 or more pixels and a rate above 0, got "
-            f"{threads}, {max_pixels} and {picture_fps}"
+            f"reading needs 1 or more pixels and a rate above 0, got {max_pixels} and {picture_fps}"
         )
     place = _place(location)
     if isinstance(place, Path):
@@ -58,7 +55,11 @@ def open_source(
             place, stream=stream, clock=clock, fps=picture_fps, max_pixels=max_pixels
         )
     return PyavSource(
-        place, stream=stream, clock=clock, thread_count=threads, max_pixels=max_pixels
+        place,
+        stream=stream,
+        clock=clock,
+        max_pixels=max_pixels,
+        decode=decode or DecodeOptions(),
     )
 
 
@@ -98,7 +99,3 @@ def _is_folder(path: Path) -> bool:
     if stat.S_ISREG(status.st_mode) and not status.st_size:
         raise SourceError(f"{path}: the file is empty; get a whole copy")
     return stat.S_ISDIR(status.st_mode)
-
-
-def _usual_threads() -> int:
-    return min(len(os.sched_getaffinity(0)), MAX_THREADS)

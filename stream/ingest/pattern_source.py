@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stream.clock import Clock
 from stream.errors import ConfigError
 from stream.frame import Frame
+from stream.ingest.decode_ladder import DecodeStep
 from stream.ingest.source import SourceDescription
 from stream.picture import picture_from_rgb
 from stream.skeleton import COCO_17
@@ -93,6 +94,7 @@ class PatternSource:
         self._clock = clock
         self._is_open = True
         self.corrupt_packets = 0
+        self.decode_steps: tuple[DecodeStep, ...] = ()
         self.description = SourceDescription(
             stream=stream,
             codec="pattern",

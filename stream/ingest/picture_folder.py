@@ -10,6 +10,7 @@ from stream.clock import Clock
 from stream.errors import SourceError
 from stream.frame import Frame
 from stream.ingest.av_picture import PictureMaker
+from stream.ingest.decode_ladder import DecodeStep
 from stream.ingest.source import SourceDescription
 from stream.ingest.video_address import file_address
 from stream.ingest.video_reader import VideoReader
@@ -47,6 +48,7 @@ class PictureFolder:
         self._codec = ""
         self._is_open = True
         self.corrupt_packets = 0
+        self.decode_steps: tuple[DecodeStep, ...] = ()
         self._read = self._read_all()
         first = next(self._read, None)
         if first is None:

@@ -4,13 +4,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-
-from av.video.frame import VideoFrame
+from functools import partial
 
 from stream.clock import Clock
 from stream.frame import Frame
-from stream.ingest.av_picture import PictureMaker, pts_of
+from stream.ingest.decode_ladder import DecodeRung, DecodeStep
 from stream.ingest.frame_timeline import FrameTimeline, TimeJump
+from stream.ingest.laddered_reader import Decoded, DecodeOptions, LadderedReader
 from stream.ingest.source import SourceDescription
 from stream.ingest.video_address import VideoAddress
 from stream.ingest.video_reader import DEFAULT_FPS, VideoReader
@@ -31,8 +31,8 @@ class PyavSource:
         *,
         stream: str,
         clock: Clock,
-        thread_count: int,
         max_pixels: int,
+        decode: DecodeOptions,
     ) -> None:
         """Opens the source.
 
@@ -44,8 +44,13 @@ class PyavSource:
         self._is_live = address.is_live
         self._is_open = True
         self._jumps: Counter[TimeJump] = Counter()
-        self._pictures = PictureMaker()
-        self._reader = VideoReader(address, thread_count=thread_count, max_pixels=max_pixels)
+        self._reader = LadderedReader(
+            partial(_open_reader, address, decode.threads, max_pixels),
+            decode.begin(),
+            stream=stream,
+            is_live=address.is_live,
+            taker=decode.taker,
+        )
         try:
             decoded = self._reader.frames()
             first = next(decoded)
@@ -53,9 +58,9 @@ class PyavSource:
             self._reader.close()
             raise
         self._decoded = decoded
-        step = 1 / (self._reader.fps or Fraction(DEFAULT_FPS))
+        step = 1 / (self._reader.about.fps or Fraction(DEFAULT_FPS))
         self._timeline = FrameTimeline(step, is_live=self._is_live)
-        self._start = Fraction(0) if self._is_live else _start(self._reader.start, pts_of(first))
+        self._start = Fraction(0) if self._is_live else _start(self._reader.about.start, first.pts)
         begin = self._frame(first)
         self._first: Frame | None = begin
         self._description = self._describe(begin.picture)
@@ -69,6 +74,16 @@ class PyavSource:
     def corrupt_packets(self) -> int:
         """See `Source.corrupt_packets`."""
         return self._reader.corrupt_packets
+
+    @property
+    def decode_steps(self) -> tuple[DecodeStep, ...]:
+        """See `Source.decode_steps`."""
+        return self._reader.steps
+
+    @property
+    def decode_rung(self) -> DecodeRung:
+        """What decodes at present."""
+        return self._reader.rung
 
     @property
     def time_jumps(self) -> Counter[TimeJump]:
@@ -92,10 +107,9 @@ class PyavSource:
         self._is_open, self._first = False, None
         self._decoded.close()
         self._reader.close()
-        self._pictures.close()
 
-    def _frame(self, decoded: VideoFrame) -> Frame:
-        pts, wall_seconds = pts_of(decoded), self._clock.wall()
+    def _frame(self, decoded: Decoded) -> Frame:
+        pts, wall_seconds = decoded.pts, self._clock.wall()
         time = self._timeline.place(
             None if pts is None else pts - self._start, wall_seconds - self._clock.monotonic()
         )
@@ -109,12 +123,12 @@ class PyavSource:
             index=time.index,
             pts_seconds=time.pts_seconds,
             capture_seconds=wall_seconds,
-            picture=self._pictures.picture(decoded),
+            picture=decoded.picture,
             damaged=decoded.is_corrupt,
         )
 
     def _describe(self, picture: Picture) -> SourceDescription:
-        reader = self._reader
+        reader = self._reader.about
         return SourceDescription(
             stream=self._stream,
             codec=reader.codec,
@@ -132,6 +146,12 @@ class PyavSource:
             return
         fields = {"ended_seconds": last.pts_seconds, "expected_seconds": expected}
         log.warning("source_ended_early", extra={"stream": self._stream, **fields})
+
+
+def _open_reader(
+    address: VideoAddress, thread_count: int, max_pixels: int, rung: DecodeRung
+) -> VideoReader:
+    return VideoReader(address, thread_count=thread_count, max_pixels=max_pixels, rung=rung)
 
 
 def _start(from_header: Fraction | None, first: Fraction | None) -> Fraction:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stream.frame import Frame
+from stream.ingest.decode_ladder import DecodeStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Source(Protocol):
     @property
     def corrupt_packets(self) -> int:
         """Packets so far that no frame could be decoded from."""
+        ...
+
+    @property
+    def decode_steps(self) -> tuple[DecodeStep, ...]:
+        """Steps of the decode ladder that were left so far."""
         ...
 
     def frames(self) -> "Iterator[Frame]":

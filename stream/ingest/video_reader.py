@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import cast
 
-import av
 from av.container import InputContainer
 from av.error import (
     ArgumentError,
@@ -23,9 +22,11 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stream.errors import LossCause, SourceError
+from stream.errors import HardwareDecodeError, LossCause, SourceError
+from stream.ingest.decode_ladder import DecodeRung, StepReason, refusal
 from stream.ingest.read_errors import read_error
 from stream.ingest.video_address import VideoAddress
+from stream.ingest.video_hardware import open_video
 
 _DAMAGE = (InvalidDataError, ArgumentError, PatchWelcomeError, UndefinedError, BugError)
 """What decoders say to a damaged packet."""
@@ -41,29 +42,39 @@ _MICROSECONDS = 1_000_000
 class VideoReader:
     """Iterated once, by one thread."""
 
-    def __init__(self, address: VideoAddress, *, thread_count: int, max_pixels: int) -> None:
+    def __init__(
+        self,
+        address: VideoAddress,
+        *,
+        thread_count: int,
+        max_pixels: int,
+        rung: DecodeRung = DecodeRung.SOFTWARE,
+    ) -> None:
         """Opens the container and its best video stream; decodes nothing yet.
 
         Raises:
+            HardwareDecodeError: if the rung is one of the GPU, and cannot decode this.
             SourceError: if there is no video, or none that can be decoded within `max_pixels`.
         """
         self._address = address
         self._max_pixels = max_pixels
+        self._rung = rung
         self._damage: FFmpegError | None = None
         self._is_open = True
         self.corrupt_packets = 0
         # Decoders round sides up to whole blocks, so their own limit lies above ours.
         guard = {"max_pixels": str(max_pixels + max_pixels // 4)}
-        self._container = _open(address, guard)
+        self._container = open_video(address, guard, rung)
         try:
             self._stream = _video_stream(self._container, address.shown)
+            self._check_rung()
             self._check_size(self._stream.codec_context.width, self._stream.codec_context.height)
         except SourceError:
             self._container.close()
             raise
         self._decoder = self._stream.codec_context
         self._decoder.options = guard
-        self._decoder.thread_count = thread_count
+        self._decoder.thread_count = thread_count if rung is DecodeRung.SOFTWARE else 1
         # Frame threads hold back as many frames as there are threads: delay for a camera.
         self._decoder.thread_type = "SLICE" if address.is_live else "AUTO"
 
@@ -113,6 +124,7 @@ class VideoReader:
                 count += 1
                 yield frame
         if not count:
+            self._check_decoder(EOFError())
             raise self._no_frames()
         if self._address.is_live and self.duration_seconds_from_header is None:
             raise SourceError(
@@ -160,14 +172,33 @@ class VideoReader:
         try:
             return self._decoder.decode(packet)
         except _DAMAGE as error:
+            self._check_decoder(error)
             self._count_damage(error)
             return []
         except (FFmpegError, OSError) as error:
+            self._check_decoder(error)
             raise read_error(self._address.shown, "decoding broke off", error) from error
 
     def _count_damage(self, error: FFmpegError) -> None:
         self.corrupt_packets += 1
         self._damage = error
+
+    def _check_rung(self) -> None:
+        """Refuses what the rung cannot decode; PyAV would do it in software and not say so."""
+        context = self._stream.codec_context
+        refused = refusal(self._rung, context.codec.canonical_name, context.profile)
+        if refused is None and self._rung is not DecodeRung.SOFTWARE and not context.is_hwaccel:
+            refused = StepReason.CODEC, "FFmpeg has no decoder of the GPU for it"
+        if refused is not None:
+            raise HardwareDecodeError(f"{self._address.shown}: {refused[1]}", refused[0])
+
+    def _check_decoder(self, error: Exception) -> None:
+        """The GPU's decoder says of what it cannot do that the packet is damaged."""
+        if self._rung is not DecodeRung.SOFTWARE:
+            raise HardwareDecodeError(
+                f"{self._address.shown}: the GPU's decoder gave no frame ({type(error).__name__})",
+                StepReason.DECODE_FAILED,
+            ) from error
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self._max_pixels:
@@ -194,16 +225,6 @@ class VideoReader:
                 LossCause.EOF,
             )
         return SourceError(f"{shown}: it is a video without a single frame; get a whole copy")
-
-
-def _open(address: VideoAddress, guard: dict[str, str]) -> InputContainer:
-    options = {"protocol_whitelist": address.protocols, **guard, **dict(address.options)}
-    timeout = (address.open_seconds, address.read_seconds) if address.is_live else None
-    try:
-        return av.open(address.address, format=address.format, options=options, timeout=timeout)
-    except (FFmpegError, OSError) as error:
-        # FFmpeg's error quotes the address with its login: it must not travel along.
-        raise read_error(address.shown, "cannot open", error, is_live=address.is_live) from None
 
 
 def _video_stream(container: InputContainer, shown: str) -> VideoStream:

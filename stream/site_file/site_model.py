@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from stream.delivery.rotating_files import DEFAULT_RULE
 from stream.delivery.spool import DEFAULT_LIMITS, LEAST_BYTES
+from stream.ingest.decode_ladder import DecodeWish
 from stream.ingest.source_url import parse_source_url
 from stream.ingest.video_address import Transport
 from stream.sinks.redis_address import parse_redis_address
@@ -85,6 +86,9 @@ class StreamWish(_Part):
     (/dev/video0). A relative path begins at the folder of the site file."""
     transport: Annotated[Transport, Field(strict=False)] = Transport.AUTO
     """How RTSP packets come; auto takes TCP where the camera has it."""
+    decode: Annotated[DecodeWish, Field(strict=False)] = DecodeWish.AUTO
+    """What decodes it: nvdec is NVIDIA's decoder, and the processor where that fails; auto takes it
+    where the machine has such a GPU."""
     profile: Annotated[Profile, Field(strict=False)] = Profile.WIRED
     """How it is connected: decides all limits of time."""
     max_fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None

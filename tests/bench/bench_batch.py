@@ -21,6 +21,7 @@ from engines.estimator import OnePassEstimator
 from engines.open_engine import EngineName
 from engines.zoo_models import find_model
 from stream.clock import SystemClock
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.open_source import open_source
 from stream.ingest.source import Source
 from stream.jobs.job import Job, JobParts
@@ -121,7 +122,9 @@ class BatchBench:
                 sys.exit(f"{clip.name}: the job and a run of its own wrote different lines")
 
     def _open(self, clip: Path) -> Source:
-        return open_source(str(clip), stream=clip.stem, clock=CLOCK, thread_count=1)
+        return open_source(
+            str(clip), stream=clip.stem, clock=CLOCK, decode=DecodeOptions(thread_count=1)
+        )
 
 
 def one_round(bench: BatchBench, out: Path) -> dict[str, float]:

@@ -21,6 +21,7 @@ from engines.open_engine import open_engine
 from engines.zoo_models import find_model
 from stream.clock import Clock, SystemClock
 from stream.frame import Frame, FrameResult
+from stream.ingest.decode_ladder import DecodeStep
 from stream.ingest.open_source import open_source
 from stream.pipeline import Run, StopRequest
 from stream.run_statistics import RunStatistics
@@ -45,6 +46,7 @@ class RepeatedClip:
         self._clip = clip
         self._clock = clock
         self.corrupt_packets = 0
+        self.decode_steps: tuple[DecodeStep, ...] = ()
         with closing(open_source(str(clip), stream="long", clock=clock)) as source:
             self.description = replace(source.description, frames_from_header=None)
 

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from stream.daemon_metrics import DropReason
 from stream.frame import Outcome
+from stream.ingest.decode_ladder import DecodeRung, StepReason
 from stream.metrics import Delivery, Metrics, Stage
 from tests.conftest import missing
 
@@ -229,3 +230,14 @@ def test_prometheus_own_linter_finds_nothing(registry: CollectorRegistry, metric
         check=False,
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+def test_steps_of_the_decode_ladder_are_counted_by_reason_and_begin_at_0() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, "1")
+    steps = "decode_steps_down_total"
+    left = {"rung": "nvdec-download", "reason": "codec"}
+    assert value(registry, steps, **left) == 0
+    metrics.decode_stepped_down(DecodeRung.DOWNLOAD, StepReason.CODEC)
+    assert value(registry, steps, **left) == 1
+    assert value(registry, steps, rung="nvdec-zero-copy", reason="codec") == 0

@@ -3,6 +3,7 @@ from prometheus_client import CollectorRegistry
 
 from stream.clock import ManualClock
 from stream.frame import Outcome
+from stream.ingest.decode_ladder import DecodeRung, StepReason
 from stream.metrics import Metrics, Stage
 from stream.metrics_observer import MetricsObserver
 from stream.observer import Observer
@@ -59,13 +60,16 @@ def test_every_stage_has_its_histogram(
         assert value(registry, "stage_seconds_sum", stage=stage.value) == 0.25
 
 
-def test_queues_and_corrupt_packets_are_passed_on(
+def test_queues_corrupt_packets_and_decode_steps_are_passed_on(
     registry: CollectorRegistry, observer: MetricsObserver
 ) -> None:
     observer.queue("decoded", 3, 8)
     observer.packets_corrupt(2)
+    observer.decode_stepped_down(DecodeRung.DOWNLOAD, StepReason.OPEN_FAILED)
     assert value(registry, "queue_length", queue="decoded") == 3
     assert value(registry, "stream_corrupt_packets_total", stream="clip") == 2
+    left = {"rung": "nvdec-download", "reason": "open_failed"}
+    assert value(registry, "decode_steps_down_total", **left) == 1
 
 
 def test_a_closed_observer_leaves_no_series(

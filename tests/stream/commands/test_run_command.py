@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from engines.artefact import Artefact
+from stream.ingest.video_hardware import has_nvidia_device
 from stream.wire import result_schema
 from tests.command_line import posestream, read_lines, running
 from tests.drawn_clips import FPS, HEIGHT, WIDTH, person_at
@@ -51,6 +52,19 @@ def test_every_frame_is_a_line_with_the_person_tracked(
         # Joint 5 of the tiny model lies 20 px left and 40 px above the square's middle.
         x, y = person_at(index)
         assert pose["keypoints"][5][:2] == pytest.approx([x - 20, y - 40], abs=1.5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(has_nvidia_device(), reason="there is an NVIDIA GPU here")
+def test_nvdec_without_a_gpu_says_why_the_processor_decodes(
+    clip: Path, model: list[object], tmp_path: Path
+) -> None:
+    finished = posestream("run", clip, *model, "--decode", "nvdec", cwd=tmp_path)
+
+    assert_done(finished)
+    assert "30 inferred" in finished.stderr
+    assert finished.stderr.count("decode_stepped_down") == 1
+    assert "open_failed" in finished.stderr
 
 
 @pytest.mark.slow

@@ -14,8 +14,10 @@ from stream.daemon_metrics import DropReason
 from stream.errors import ConfigError, LossCause
 from stream.fleet.stream_machine import StreamState
 from stream.frame import Outcome
+from stream.ingest.decode_ladder import DecodeWish
 from stream.ingest.source_url import parse_source_url
 from stream.ingest.video_address import Transport, url_address
+from stream.ingest.video_hardware import has_nvidia_device
 from stream.logs import configure_logs
 from tests.free_ports import free_port
 from tests.running_camera import running_camera, with_login
@@ -51,6 +53,18 @@ def test_two_cameras_are_read_inferred_and_published(fleet_videos: dict[str, Pat
         assert sink.is_closed
         names = [(r.frame.epoch, r.frame.index) for r in sink.results]
         assert names == sorted(set(names)), "in order, nothing twice"
+
+
+@pytest.mark.skipif(has_nvidia_device(), reason="there is an NVIDIA GPU here")
+def test_without_a_gpu_a_stream_that_wants_nvdec_is_read_in_software_and_counted(
+    fleet_videos: dict[str, Path],
+) -> None:
+    labels = {"rung": "nvdec-download", "reason": "open_failed"}
+    with running_fleet() as running:
+        running.add("door", fleet_videos["h264"], decode=DecodeWish.NVDEC, **SLOW)
+        running.wait_for_results("door", 2)
+        steps = "posestream_decode_steps_down_total"
+        running.wait(lambda: running.registry.get_sample_value(steps, labels), "a step down")
 
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.AUTO])

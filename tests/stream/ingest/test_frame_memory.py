@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from stream.clock import ManualClock
 from stream.ingest.frame_timeline import TimeJump
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.open_source import MAX_PIXELS, open_source
 from stream.ingest.pyav_source import PyavSource
 from stream.ingest.video_address import file_address
@@ -70,7 +71,11 @@ def test_jumps_of_the_clock_are_counted_and_not_collected(tmp_path: Path) -> Non
     path = write_video(tmp_path / "clip.mp4", frames=40)
     address = replace(file_address(path), is_live=True)
     source = PyavSource(
-        address, stream="clip", clock=SetAgainAndAgain(), thread_count=1, max_pixels=MAX_PIXELS
+        address,
+        stream="clip",
+        clock=SetAgainAndAgain(),
+        decode=DecodeOptions(thread_count=1),
+        max_pixels=MAX_PIXELS,
     )
     with closing(source):
         epochs = [frame.epoch for frame in source.frames()]

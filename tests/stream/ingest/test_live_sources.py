@@ -19,6 +19,7 @@ from stream.camera.digest import Login
 from stream.clock import SystemClock
 from stream.errors import SourceError
 from stream.frame import Frame
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.open_source import MAX_PIXELS, open_source
 from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
@@ -102,7 +103,11 @@ def opened_impatiently(address: str) -> Source:
         read_seconds=QUICK_SECONDS,
     )
     return PyavSource(
-        impatient, stream="cam", clock=SystemClock(), thread_count=1, max_pixels=MAX_PIXELS
+        impatient,
+        stream="cam",
+        clock=SystemClock(),
+        decode=DecodeOptions(thread_count=1),
+        max_pixels=MAX_PIXELS,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from stream.clock import ManualClock
 from stream.errors import ConfigError, SourceError
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.open_source import MAX_PIXELS, open_source
 from tests.broken_files import BROKEN, Make, text_file
 from tests.media import Clips, numbered_rgb, write_pictures
@@ -120,8 +121,13 @@ def test_a_picture_beyond_the_largest_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"thread_count": 0}, {"max_pixels": 0}, {"picture_fps": 0.0}, {"picture_fps": float("nan")}],
+    [{"max_pixels": 0}, {"picture_fps": 0.0}, {"picture_fps": float("nan")}],
 )
 def test_numbers_that_make_no_sense_are_refused(settings: dict[str, int], clips: Clips) -> None:
-    with pytest.raises(ConfigError, match="1 or more threads"):
+    with pytest.raises(ConfigError, match="1 or more pixels"):
         read_all(clips.get("plain.mp4"), **settings)
+
+
+def test_a_decoder_without_a_thread_is_refused() -> None:
+    with pytest.raises(ConfigError, match="1 or more threads"):
+        DecodeOptions(thread_count=0)

@@ -10,6 +10,7 @@ import pytest
 
 from stream.clock import ManualClock
 from stream.frame import Frame
+from stream.ingest.laddered_reader import DecodeOptions
 from stream.ingest.open_source import open_source
 from stream.picture import ColourSpace, to_rgb
 from tests.media import (
@@ -85,7 +86,7 @@ def test_the_header_s_frames_and_duration_are_passed_on(clips: Clips, codec: str
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_number_of_threads_changes_nothing(clips: Clips, threads: int) -> None:
-    frames = read_all(clip_of(clips, "h264"), thread_count=threads)
+    frames = read_all(clip_of(clips, "h264"), decode=DecodeOptions(thread_count=threads))
     assert numbers(frames) == ALL
 
 
@@ -218,7 +219,7 @@ def test_a_whole_file_is_not_called_short(clips: Clips, caplog: pytest.LogCaptur
 
 
 def test_pixels_stay_valid_after_the_source_is_closed_and_gone(clips: Clips) -> None:
-    frames = read_all(clip_of(clips, "h264"), thread_count=2)
+    frames = read_all(clip_of(clips, "h264"), decode=DecodeOptions(thread_count=2))
     gc.collect()
     read_all(clip_of(clips, "hevc"))  # whatever was freed would be used again here
     assert numbers(frames) == ALL
@@ -234,7 +235,10 @@ def test_the_decoder_s_own_memory_is_shown_not_a_copy(clips: Clips) -> None:
 def test_a_source_may_be_left_at_any_time(clips: Clips) -> None:
     for taken in (0, 1, 7):
         source = open_source(
-            str(clip_of(clips, "h264")), stream="clip", clock=ManualClock(), thread_count=3
+            str(clip_of(clips, "h264")),
+            stream="clip",
+            clock=ManualClock(),
+            decode=DecodeOptions(thread_count=3),
         )
         frames = source.frames()
         left = [number_in(frame.picture) for _, frame in zip(range(taken), frames, strict=False)]
