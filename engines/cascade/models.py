@@ -122,6 +122,8 @@ def _remedy(stages: tuple[StageName, ...]) -> str:
         return "a top-down model is shown one person at a time; put a detector in front of it"
     if stages[0] == "refiner":
         return "a refiner needs poses to refine; put a model in front of it that finds them"
+    if "scorer" in stages:
+        return "a scorer stands in no cascade: it scores poses of results by itself"
     if "one_pass" in stages[1:] or "detector" in stages[1:]:
         return "a model that looks at whole frames stands first"
     return "stages in another order, or twice"
