@@ -48,6 +48,11 @@ export function newStream() {
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const unreadable = all.filter(({ input }) => input.validity.badInput).map(({ path }) => ({ field: path, problem: "expected a number" }));
+    if (unreadable.length) {
+      show(unreadable, "");
+      return;
+    }
     send.disabled = true;
     const wish = wished(all);
     try {
