@@ -29,6 +29,7 @@ from tests.source_tree import (
 VALUE_MODULES = {
     "stream.clock",
     "stream.crops",
+    "stream.device_picture",
     "stream.errors",
     "stream.estimator",
     "stream.frame",
@@ -59,6 +60,8 @@ OWNERS = {
     "onnx": ("builders/*.py",),
     # Of the engines, only those on a GPU need it: memory, streams and graphs are its.
     "torch": ("builders/*.py", "engines/cuda_batch.py"),
+    # The kernels before the engines run through it; torch gives memory and order.
+    "pycuda": ("engines/preprocessing/pycuda_kernels.py",),
     "nncf": ("builders/*.py",),
     "redis": (
         "stream/sinks/redis_sink.py",
@@ -103,7 +106,8 @@ OWNERS = {
 and what is named in `delivery` and `jobs` hand values from one thread to another and start none."""
 
 STARTERS = {"Thread", "Timer", "Process", "Popen", "fork", "spawn", "start_http_server"}
-MAY_START = ("stream/worker.py", "stream/metrics_server.py")
+MAY_START = ("stream/worker.py", "stream/metrics_server.py", "builders/cuda_kernels.py")
+"""The builder of kernels runs CUDA's compiler, which is a program and no library."""
 
 DUMPING_GROUNDS = {"utils", "util", "helpers", "common", "base", "core", "manager", "misc"}
 SHARED_NAMES = {"main"}
@@ -259,6 +263,7 @@ def test_every_imported_package_is_declared() -> None:
     extra = {
         "builders/*.py": _declared(extras["train"] + extras["build"]),
         "engines/cuda_batch.py": _declared(extras["gpu"]),
+        "engines/preprocessing/pycuda_kernels.py": _declared(extras["pycuda"]),
         "stream/sinks/parquet_sink.py": _declared(extras["parquet"]),
     }
     owners = packages_distributions()  # what is not installed is taken by its own name

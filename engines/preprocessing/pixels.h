@@ -11,8 +11,13 @@
 
 #ifdef __CUDACC__
 #define POSESTREAM_BODY __host__ __device__ inline
+// Called fifteen times a pixel: one copy each, or a cubin takes 400 KB.
+#define POSESTREAM_SHARED_BODY __host__ __device__ __noinline__
+#define POSESTREAM_PLAIN_LOOP _Pragma("unroll 1")
 #else
 #define POSESTREAM_BODY inline
+#define POSESTREAM_SHARED_BODY inline
+#define POSESTREAM_PLAIN_LOOP
 #endif
 
 namespace posestream {
@@ -80,7 +85,7 @@ struct Tap {
   int weight0, weight1;  // of first and first + 1, in units of 1 / kLinearScale
 };
 
-POSESTREAM_BODY Tap tap(int target_index, int source, int target) {
+POSESTREAM_SHARED_BODY Tap tap(int target_index, int source, int target) {
   const float place = static_cast<float>((target_index + 0.5) * pace(source, target) - 0.5);
   const int first = static_cast<int>(floorf(place));
   const float share = place - static_cast<float>(first);
@@ -95,7 +100,7 @@ POSESTREAM_BODY int row_sum(const Plane &plane, const Tap &x, int row) {
   return at(plane, x.first, y) * x.weight0 + at(plane, x.first + 1, y) * x.weight1;
 }
 
-POSESTREAM_BODY int linear(const Plane &plane, int x, int y, int width, int height) {
+POSESTREAM_SHARED_BODY int linear(const Plane &plane, int x, int y, int width, int height) {
   const Tap across = tap(x, plane.width, width), down = tap(y, plane.height, height);
   const int above = row_sum(plane, across, down.first) >> 4;
   const int below = row_sum(plane, across, down.first + 1) >> 4;
@@ -109,7 +114,7 @@ struct Box {
   float before, whole, after;
 };
 
-POSESTREAM_BODY Box box(int target_index, int source, int target) {
+POSESTREAM_SHARED_BODY Box box(int target_index, int source, int target) {
   const double size = pace(source, target);
   const double begin = target_index * size, end = begin + size;
   const double cell = fmin(size, source - begin);
@@ -122,27 +127,31 @@ POSESTREAM_BODY Box box(int target_index, int source, int target) {
   return found;
 }
 
-POSESTREAM_BODY float box_row(const Plane &plane, const Box &across, int y) {
+POSESTREAM_SHARED_BODY float box_row(const Plane &plane, const Box &across, int y) {
   float sum = 0.f;
   if (across.before > 0.f) sum += at(plane, across.first - 1, y) * across.before;
+  POSESTREAM_PLAIN_LOOP
   for (int x = across.first; x < across.last; ++x) sum += at(plane, x, y) * across.whole;
   if (across.after > 0.f) sum += at(plane, across.last, y) * across.after;
   return sum;
 }
 
-POSESTREAM_BODY int average(const Plane &plane, int x, int y, int width, int height) {
+POSESTREAM_SHARED_BODY int average(const Plane &plane, int x, int y, int width, int height) {
   const Box across = box(x, plane.width, width), down = box(y, plane.height, height);
   float sum = 0.f;
   if (down.before > 0.f) sum += down.before * box_row(plane, across, down.first - 1);
+  POSESTREAM_PLAIN_LOOP
   for (int row = down.first; row < down.last; ++row)
     sum += down.whole * box_row(plane, across, row);
   if (down.after > 0.f) sum += down.after * box_row(plane, across, down.last);
   return level(sum);
 }
 
-POSESTREAM_BODY int whole_average(const Plane &plane, int x, int y, int across, int down) {
+POSESTREAM_SHARED_BODY int whole_average(const Plane &plane, int x, int y, int across, int down) {
   int sum = 0;
+  POSESTREAM_PLAIN_LOOP
   for (int row = y * down; row < (y + 1) * down; ++row)
+    POSESTREAM_PLAIN_LOOP
     for (int column = x * across; column < (x + 1) * across; ++column)
       sum += at(plane, column, row);
   if (across == 2 && down == 2) return (sum + 2) >> 2;
@@ -191,7 +200,7 @@ POSESTREAM_BODY Rgb canvas_pixel(const PictureView &view, const CanvasPlace &pla
 }
 
 // Black beyond the border, as `cv2.warpAffine` has it.
-POSESTREAM_BODY Rgb source_pixel(const PictureView &view, int x, int y) {
+POSESTREAM_SHARED_BODY Rgb source_pixel(const PictureView &view, int x, int y) {
   if (x < 0 || y < 0 || x >= view.width || y >= view.height) return {0, 0, 0};
   return scaled_rgb(view, x, y, view.width, view.height);
 }

@@ -30,6 +30,7 @@ from stream.ingest.video_hardware import has_nvidia_device, open_video
 from stream.ingest.video_reader import VideoReader
 from stream.picture import ColourSpace, Plane
 from tests.media import Clips, number_in, with_rotation
+from tests.nv12_reader import DeepReader, Nv12Reader
 from tests.reading import read_all
 
 ZERO_COPY, DOWNLOAD, SOFTWARE = DecodeRung
@@ -51,22 +52,6 @@ class FailingReader(VideoReader):
             if number == self._after:
                 raise HardwareDecodeError("cuvid gave up", StepReason.DECODE_FAILED)
             yield frame
-
-
-class Nv12Reader(VideoReader):
-    """Gives pictures as luma and pairs of chroma, as a GPU's decoder does."""
-
-    layout = "nv12"
-
-    def frames(self) -> Generator[VideoFrame, None, None]:
-        for frame in super().frames():
-            yield frame.reformat(format=self.layout)
-
-
-class DeepReader(Nv12Reader):
-    """Gives pictures of 10 bits."""
-
-    layout = "p010le"
 
 
 @dataclass(frozen=True)

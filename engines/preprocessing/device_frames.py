@@ -1,0 +1,76 @@
+"""Takes pictures over from NVIDIA's decoder, on the GPU; implements `stream.device_picture`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engines.cuda_batch import cuda_errors, import_torch
+from engines.preprocessing.tensor_picture import TensorPicture, nv12_picture
+from stream.device_picture import DevicePicture
+from stream.picture import ColourSpace, Plane
+
+
+@dataclass
+class HostCopies:
+    """Pictures that came to the processor after all; nobody looks at them on a zero-copy path."""
+
+    pictures: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TakenPlanes:
+    """Implements `DevicePlanes`."""
+
+    picture: TensorPicture
+    copies: HostCopies
+
+    @property
+    def width(self) -> int:
+        """See `DevicePlanes.width`."""
+        return int(self.picture.y.shape[1])
+
+    @property
+    def height(self) -> int:
+        """See `DevicePlanes.height`."""
+        return int(self.picture.y.shape[0])
+
+    def download(self) -> tuple[Plane, Plane, Plane]:
+        """See `DevicePlanes.download`."""
+        self.copies.pictures += 1
+        planes = (self.picture.y, self.picture.u, self.picture.v)
+        with cuda_errors():
+            y, u, v = (np.ascontiguousarray(plane.cpu().numpy()) for plane in planes)
+        return y, u, v
+
+
+@dataclass
+class TorchTaker:
+    """Implements `DeviceTaker`: one copy, made on the device."""
+
+    device: str = "cuda"
+    """The processor, in tests."""
+    copies: HostCopies = field(default_factory=HostCopies)
+
+    def make_current(self) -> None:
+        """See `DeviceTaker.make_current`; a tensor makes torch's context current."""
+        with cuda_errors():
+            import_torch().zeros(1, device=self.device)
+
+    def take(
+        self, luma: object, chroma: object, space: ColourSpace, *, full_range: bool
+    ) -> DevicePicture:
+        """See `DeviceTaker.take`."""
+        torch = import_torch()
+        with cuda_errors():
+            # The bare capsules are read as they are: no stream was agreed on with the decoder, so
+            # its work must be over before the copy, and the copy before it gets its surface back.
+            self._wait(torch)
+            y, pairs = (torch.from_dlpack(capsule).clone() for capsule in (luma, chroma))
+            self._wait(torch)
+        picture = nv12_picture(y, pairs, space, full_range=full_range)
+        return DevicePicture(TakenPlanes(picture, self.copies), space, full_range=full_range)
+
+    def _wait(self, torch: Any) -> None:
+        if self.device != "cpu":
+            torch.cuda.synchronize()
