@@ -70,7 +70,7 @@ def serving(folder: Path, clip: Path) -> Iterator[tuple[RunningDaemon, ApiClient
     """A daemon on the scenes, a camera that is not there and one that is paused."""
     with running_camera(cut_scenes(clip, folder)) as addresses:
         streams: list[dict[str, Any]] = [
-            {"name": name, "url": url, "max_fps": 0.4}
+            {"name": name, "url": url, "max_fps": 0.4, "target_age_seconds": 1.0}
             for name, url in zip(SCENES, addresses, strict=True)
         ]
         nobody = f"rtsp://127.0.0.1:{free_port()}/live"
