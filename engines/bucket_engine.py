@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import Manifest
+from engines.device_tensors import is_tensor, on_processor, padded_tensor
 from engines.engine import EngineSpec, Tensors
 from engines.shape_buckets import Ride, rides
 from engines.tensor_check import check_tensors, fixed_inputs, row_bytes
@@ -75,6 +76,8 @@ class BucketEngine:
         if self._run is None:
             raise EngineError(f"{self._title} was closed; open a new engine")
         batch = check_tensors(f"{self._title} inputs", self._inputs, inputs)
+        if self._spec.device == "cpu":
+            inputs = on_processor(inputs)
         results: Arrays = {
             name: np.empty((batch, *shape), dtype) for name, (shape, dtype) in self._outputs.items()
         }
@@ -119,6 +122,8 @@ class BucketEngine:
 
 
 def _padded(rows: NDArray[np.generic], padding: int) -> NDArray[np.generic]:
+    if is_tensor(rows):
+        return padded_tensor(rows, padding)
     if not padding:
         return np.ascontiguousarray(rows)
     blank: Sequence[int] = (padding, *rows.shape[1:])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engines.artefact import Artefact, Manifest, StageName
 from engines.engine import Engine, EngineSpec, Tensors
+from engines.preprocessing.device_frames import taken_planes
 from stream.clock import Clock
 from stream.errors import ConfigError, EngineError
 from stream.frame import Frame
@@ -162,6 +163,13 @@ class CanvasStage:
     def _render(
         self, canvas: Canvas, frames: Sequence[Frame], places: Sequence[Letterbox]
     ) -> NDArray[np.uint8]:
+        on_device = taken_planes([frame.picture for frame in frames])
+        if on_device is not None:
+            there = [planes.picture for planes in on_device]
+            canvases: NDArray[np.uint8] = on_device[0].preprocessor.canvases(
+                there, list(enumerate(places))
+            )
+            return canvases  # a tensor of the device, which engines there take as it is
         pixels = self._canvases[canvas][: len(frames)]
         for row, frame, place in zip(pixels, frames, places, strict=True):
             row[:] = to_canvas(frame.picture, place)

@@ -10,6 +10,7 @@ from engines.artefact import Artefact, Manifest, StageName
 from engines.canvas_stage import EngineFactory, Observer, Stage, observe_nothing
 from engines.decoding.pose_scores import padded_areas_px2
 from engines.engine import Engine, EngineSpec
+from engines.preprocessing.device_frames import taken_planes
 from stream.clock import Clock
 from stream.crops import cut_crops
 from stream.errors import ConfigError, EngineError
@@ -141,17 +142,28 @@ class CropStage:
     def _inputs(
         self, people: Sequence[PeopleInFrame], places: Sequence[list[CropAffine]], count: int
     ) -> dict[str, NDArray[np.generic]]:
-        crops = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
-        start = 0
-        for one, some in zip(people, places, strict=True):
-            cut_crops(one.frame.picture, some, crops[start : start + len(some)])
-            start += len(some)
-        inputs: dict[str, NDArray[np.generic]] = {"crops": crops}
+        inputs: dict[str, NDArray[np.generic]] = {"crops": self._cut(people, places, count)}
         if self.manifest.stage == "refiner":
             inputs["poses"] = np.concatenate(
                 [_into_crops(one, some) for one, some in zip(people, places, strict=True)]
             )
         return inputs
+
+    def _cut(
+        self, people: Sequence[PeopleInFrame], places: Sequence[list[CropAffine]], count: int
+    ) -> NDArray[np.uint8]:
+        on_device = taken_planes([one.frame.picture for one in people])
+        if on_device is not None:
+            there = [planes.picture for planes in on_device]
+            numbered = [(number, place) for number, some in enumerate(places) for place in some]
+            cut: NDArray[np.uint8] = on_device[0].preprocessor.crops(there, numbered)
+            return cut  # a tensor of the device, which engines there take as it is
+        crops = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
+        start = 0
+        for one, some in zip(people, places, strict=True):
+            cut_crops(one.frame.picture, some, crops[start : start + len(some)])
+            start += len(some)
+        return crops
 
     def _check(self, found: Floats) -> None:
         bad = int((~np.isfinite(found).all((1, 2))).sum())

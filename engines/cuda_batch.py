@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import TensorSpec
+from engines.device_tensors import is_tensor
 from engines.engine import Tensors
 from stream.errors import EngineError
 
@@ -57,10 +58,12 @@ class CudaBatch:
         Raises:
             EngineError: if the device fails.
         """
+        with cuda_errors():
+            # Inputs that are on the device may still be under way there.
+            self.cuda_stream.wait_stream(self._torch.cuda.current_stream())
         with cuda_errors(), self._torch.cuda.stream(self.cuda_stream):
-            for name, (pinned, device) in self._inputs.items():
-                pinned.numpy()[:] = inputs[name]
-                device.copy_(pinned, non_blocking=True)
+            for name in self._inputs:
+                self._upload(name, inputs[name])
             self._execute(execute)
             for pinned, device in self._outputs.values():
                 pinned.copy_(device, non_blocking=True)
@@ -90,6 +93,15 @@ class CudaBatch:
         self._graph = None
         self._inputs.clear()
         self._outputs.clear()
+
+    def _upload(self, name: str, values: Any) -> None:
+        pinned, device = self._inputs[name]
+        if is_tensor(values):
+            values.record_stream(self.cuda_stream)
+            device.copy_(values, non_blocking=True)
+            return
+        pinned.numpy()[:] = values
+        device.copy_(pinned, non_blocking=True)
 
     def _execute(self, execute: Callable[[int], None]) -> None:
         if self._graph is None:

@@ -52,6 +52,9 @@ class Engine(Protocol):
     def infer(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         """Runs one batch; all arrays have the batch as their first dimension.
 
+        An input may also be a tensor of torch: an engine on a GPU takes one that is there without
+        a way over the processor.
+
         The returned arrays belong to the caller: they are never overwritten by a later call.
 
         Raises:

@@ -59,7 +59,8 @@ def _check_tensor(title: str, spec: TensorSpec, tensors: Tensors) -> None:
     fits = len(array.shape) == len(spec.shape) and all(
         wanted in (None, side) for wanted, side in zip(spec.shape, array.shape, strict=True)
     )
-    if not fits or array.dtype != spec.dtype:
+    # torch calls its types by the same names, with its own before them.
+    if not fits or str(array.dtype).removeprefix("torch.") != spec.dtype:
         wanted = ", ".join("any" if side is None else str(side) for side in spec.shape)
         raise EngineError(
             f"{title}: expected {spec.name} {spec.dtype} ({wanted}), "

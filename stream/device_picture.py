@@ -27,7 +27,11 @@ class DeviceTaker(Protocol):
     """Takes pictures over from the GPU's decoder."""
 
     def make_current(self) -> None:
-        """Makes its CUDA context that of the calling thread, for decoders that join it."""
+        """Makes its CUDA context that of the calling thread, for decoders that join it.
+
+        Raises:
+            EngineError: if there is none.
+        """
         ...
 
     def take(

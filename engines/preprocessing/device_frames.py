@@ -1,14 +1,16 @@
 """Takes pictures over from NVIDIA's decoder, on the GPU; implements `stream.device_picture`."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from engines.cuda_batch import cuda_errors, import_torch
+from engines.preprocessing.preprocessor import DevicePreprocessor, TorchPreprocessor
 from engines.preprocessing.tensor_picture import TensorPicture, nv12_picture
 from stream.device_picture import DevicePicture
-from stream.picture import ColourSpace, Plane
+from stream.picture import ColourSpace, Picture, Plane
 
 
 @dataclass
@@ -24,6 +26,8 @@ class TakenPlanes:
 
     picture: TensorPicture
     copies: HostCopies
+    preprocessor: DevicePreprocessor
+    """Makes canvases and crops of it, where it is."""
 
     @property
     def width(self) -> int:
@@ -51,6 +55,9 @@ class TorchTaker:
     device: str = "cuda"
     """The processor, in tests."""
     copies: HostCopies = field(default_factory=HostCopies)
+    open_preprocessor: Callable[[], DevicePreprocessor] = TorchPreprocessor
+    """Called when the first picture comes: the decoder must be the first on the GPU."""
+    _preprocessor: DevicePreprocessor | None = None
 
     def make_current(self) -> None:
         """See `DeviceTaker.make_current`; a tensor makes torch's context current."""
@@ -69,8 +76,18 @@ class TorchTaker:
             y, pairs = (torch.from_dlpack(capsule).clone() for capsule in (luma, chroma))
             self._wait(torch)
         picture = nv12_picture(y, pairs, space, full_range=full_range)
-        return DevicePicture(TakenPlanes(picture, self.copies), space, full_range=full_range)
+        if self._preprocessor is None:
+            self._preprocessor = self.open_preprocessor()
+        planes = TakenPlanes(picture, self.copies, self._preprocessor)
+        return DevicePicture(planes, space, full_range=full_range)
 
     def _wait(self, torch: Any) -> None:
         if self.device != "cpu":
             torch.cuda.synchronize()
+
+
+def taken_planes(pictures: Sequence[Picture]) -> list[TakenPlanes] | None:
+    """What is on the device of the pictures; None if one of them is not there."""
+    devices = [one.device for one in pictures if isinstance(one, DevicePicture)]
+    taken = [one for one in devices if isinstance(one, TakenPlanes)]
+    return taken if taken and len(taken) == len(pictures) else None

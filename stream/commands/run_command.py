@@ -18,6 +18,7 @@ from engines.cascade.settings import CascadeCounts
 from engines.engine import EngineSpec
 from engines.open_engine import EngineName, file_batch
 from stream.clock import Clock, SystemClock
+from stream.commands.device_taker import device_taker
 from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import (
     EngineNews,
@@ -85,7 +86,7 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
             settings.source,
             stream=stream_name(settings.source),
             clock=clock,
-            decode=DecodeOptions(settings.decode),
+            decode=DecodeOptions(settings.decode, device_taker(settings)),
         )
         undo.callback(source.close)
         about = source.description

@@ -8,13 +8,14 @@ told once a lower step gave a frame; until then it may be the source that is at 
 import logging
 import os
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
 from av.video.frame import VideoFrame
 
 from stream.device_picture import DeviceTaker
-from stream.errors import ConfigError, HardwareDecodeError
+from stream.errors import ConfigError, EngineError, HardwareDecodeError
 from stream.ingest.av_picture import PictureMaker, colour_of, pts_of
 from stream.ingest.decode_ladder import (
     DecodeLadder,
@@ -145,12 +146,22 @@ class LadderedReader:
 
     def _opened(self) -> VideoReader:
         while True:
-            if self._ladder.rung is DecodeRung.ZERO_COPY and self._taker is not None:
-                self._taker.make_current()
             try:
-                return self._open_reader(self._ladder.rung)
+                return self._open_rung()
             except HardwareDecodeError as error:
                 self._leave(error)
+
+    def _open_rung(self) -> VideoReader:
+        try:
+            return self._open_reader(self._ladder.rung)
+        except HardwareDecodeError:
+            if self._ladder.rung is not DecodeRung.ZERO_COPY or self._taker is None:
+                raise
+            # The decoder is first opened before anybody else touches the GPU. If somebody has, it
+            # can only join a context that is current in this thread.
+            with suppress(EngineError):
+                self._taker.make_current()
+            return self._open_reader(self._ladder.rung)
 
     def _leave(self, error: HardwareDecodeError) -> None:
         self._ladder = self._ladder.down(StepReason(error.reason), str(error))
