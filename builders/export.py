@@ -17,7 +17,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from builders.networks.bottom_up import CompactBottomUp
+from builders.networks.bottom_up import CompactBottomUp, heads_of
 from builders.networks.bottom_up_decode import CANDIDATES, BottomUpGraph, DecodeSettings
 from engines.artefact import MANIFEST_NAME, MODEL_NAME, Manifest, TensorSpec
 from stream.errors import ArtefactError
@@ -133,10 +133,10 @@ def weights_from_onnx(path: Path, prefix: str = "network.") -> dict[str, torch.T
     return weights
 
 
-def network_from_onnx(path: Path, guide_channels: int, regression_channels: int) -> CompactBottomUp:
+def network_from_onnx(path: Path) -> CompactBottomUp:
     """The torch twin of an exported bottom-up graph, in evaluation mode."""
-    network = CompactBottomUp(guide_channels, regression_channels)
     weights = weights_from_onnx(path)
+    network = CompactBottomUp(heads_of(weights))
     missing, unexpected = network.load_state_dict(weights, strict=False)
     state = network.state_dict()
     loaded = {state[name].data_ptr() for name in weights if name in state}  # tied ones have several

@@ -28,6 +28,7 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     *,
     name: Annotated[str | None, typer.Option(help="Of the model; else the recipe's.")] = None,
+    size: Annotated[str | None, typer.Option(help="`fast`: smaller canvases, seen once.")] = None,
     min_score: Annotated[float, typer.Option(help="Score below which it is nobody.")] = 0.25,
     start_score: Annotated[
         float | None, typer.Option(help="Score from which a pose starts a track; else min-score.")
@@ -38,7 +39,7 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
 ) -> None:
     """Exports and measures a trained network."""
     recipe = load_recipe(run / "recipe.yaml")
-    form = release_form(recipe)
+    form = release_form(recipe, size)
     network, steps = trained_network(recipe, Folders(data, run))
     about = {
         "name": name or recipe.name,
@@ -59,16 +60,17 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     typer.echo(f"{out}: {accuracy}")
 
 
-def release_form(recipe: Recipe) -> ReleaseForm:
+def release_form(recipe: Recipe, size: str | None = None) -> ReleaseForm:
     """How the recipe's network is released.
 
     Raises:
-        ConfigError: if it is none that is.
+        ConfigError: if it is none that is, or not in that size.
     """
-    make = RELEASE_FORMS.get(recipe.network)
+    kind = f"{recipe.network} {size}" if size else recipe.network
+    make = RELEASE_FORMS.get(kind)
     if make is None:
         names = ", ".join(sorted(RELEASE_FORMS))
-        raise ConfigError(f"recipe {recipe.name}: trains {recipe.network}, expected one of {names}")
+        raise ConfigError(f"recipe {recipe.name}: trains {kind}, expected one of {names}")
     return make(recipe.task)
 
 

@@ -21,7 +21,7 @@ from builders.training.posefix_task import PoseFixSettings
 from builders.training.settings import Frozen
 from builders.training.topdown_task import TopDownSettings
 from builders.training.topdown_trunks import channel_order
-from builders.training.validation import CANVASES
+from builders.training.validation import CANVASES, FAST_CANVASES
 from engines.artefact import NO_PICTURE, StageName
 
 CROP_PADDING = 1.25
@@ -53,6 +53,13 @@ BOTTOM_UP = ReleaseForm(
     lambda network: BottomUpGraph(network, DecodeSettings()),
     {"nms_oks": 0.45, "nms_slack_px": 32.0},
     CANVASES,
+)
+BOTTOM_UP_FAST = ReleaseForm(
+    "The compact heatmap-guided bottom-up network on smaller canvases, seen in one size.",
+    "one_pass",
+    lambda network: BottomUpGraph(network, DecodeSettings(shrink=(1,))),
+    {"nms_oks": 0.45, "nms_slack_px": 21.0},
+    FAST_CANVASES,
 )
 SMPR = ReleaseForm(
     "Compact single-stage pose regression (SMPR); several people in one pass.",
@@ -122,6 +129,7 @@ def _always(form: ReleaseForm) -> Callable[[Frozen], ReleaseForm]:
 RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
     {
         "compact_bottom_up": _always(BOTTOM_UP),
+        "compact_bottom_up fast": _always(BOTTOM_UP_FAST),
         "compact_smpr": _always(SMPR),
         "person_detector": _always(DETECTOR),
         "heatmap": lambda settings: _top_down("Joint maps of single people", settings),
@@ -131,4 +139,4 @@ RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
         "scoring_net": _always(SCORER),
     }
 )
-"""By the recipe's `network`: the settings of its task to the form."""
+"""By the recipe's `network` (and size, if there are several): settings of its task to the form."""

@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from builders.export import network_from_onnx
-from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
-from engines.artefact import Artefact
+from builders.networks.bottom_up_decode import CANDIDATES, BottomUpGraph, DecodeSettings
+from engines.artefact import Artefact, Manifest
 from stream.errors import EngineError
 
 MAX_BATCH = 64
-GUIDE_CHANNELS, REGRESSION_CHANNELS = 32, 64
-"""Of the shipped `bottom_up`."""
+TWINS = frozenset({"bottom_up", "bottom_up_fast"})
 
 
 class _Named(nn.Module):
@@ -35,14 +34,20 @@ def torch_twin(artefact: Artefact) -> nn.Module:
         EngineError: if no twin of this model is known.
     """
     manifest = artefact.manifest
-    if manifest.name != "bottom_up":
+    if manifest.name not in TWINS:
         raise EngineError(
             f"torch: no twin of model {manifest.name} is known; the engines onnxruntime and "
             "openvino run its graph in fp32"
         )
-    network = network_from_onnx(artefact.onnx_path, GUIDE_CHANNELS, REGRESSION_CHANNELS)
-    graph = BottomUpGraph(network, DecodeSettings())
+    network = network_from_onnx(artefact.onnx_path)
+    graph = BottomUpGraph(network, DecodeSettings(shrink=_shrink(manifest)))
     return _Named(graph, tuple(spec.name for spec in manifest.outputs)).eval()
+
+
+def _shrink(manifest: Manifest) -> tuple[int, ...]:
+    """In how many sizes the graph sees the canvas: each gives as many candidates."""
+    scores = next(spec for spec in manifest.outputs if spec.name == "scores")
+    return tuple(range(1, 1 + (scores.shape[1] or CANDIDATES) // CANDIDATES))
 
 
 def write_program(artefact: Artefact, canvas: tuple[int, int], path: Path) -> None:

@@ -8,7 +8,8 @@ back to stride 4, which costs a quarter of the samples and loses no information.
 """
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -45,36 +46,43 @@ class BottomUpMaps:
     """(B, 18, H, W) the first estimate of `heat` and `centre`, to which the units add."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """Which adaptive units there are, and how wide."""
+
+    guide_channels: int = 32
+    """Of the joint-map units."""
+    regression_channels: int | None = 64
+    """Of the offset unit; without one, offsets and centre are the first estimate's."""
+    dilations: tuple[int, ...] = DILATIONS
+    """One joint-map unit for each."""
+
+
 class CompactBottomUp(nn.Module):
-    """Trunk and heads.
+    """Trunk and heads."""
 
-    Args:
-        guide_channels: width of the three joint-map units.
-        regression_channels: width of the offset unit.
-    """
-
-    def __init__(self, guide_channels: int = 32, regression_channels: int = 64) -> None:
+    def __init__(self, heads: HeadSettings = HeadSettings()) -> None:
         super().__init__()
+        self.heads = heads
         self.trunk = MobileNetFpn()
         self.first = FirstMaps()
         features = (P2_CHANNELS + FIRST_MAPS) * 4 + P3_CHANNELS + P4_CHANNELS
-        self.transition_guide = _transition(features, guide_channels)
-        first, second = AdaptiveConvolution(guide_channels), AdaptiveConvolution(guide_channels)
+        channels = heads.guide_channels
+        self.transition_guide = _transition(features, channels)
+        first, second = AdaptiveConvolution(channels), AdaptiveConvolution(channels)
         self.guide_units = nn.ModuleList(
-            TransformUnit(first, second, guide_channels, dilation) for dilation in DILATIONS
+            TransformUnit(first, second, channels, dilation) for dilation in heads.dilations
         )
-        self.guide_out = nn.Conv2d(guide_channels, JOINTS * 4, 1)
-        self.transition_regression = _transition(features + JOINTS * 4, regression_channels)
+        self.guide_out = _last(channels, JOINTS)
+        if heads.regression_channels is not None:
+            self._add_regression(features + JOINTS * 4, heads.regression_channels)
+
+    def _add_regression(self, features: int, channels: int) -> None:
+        self.transition_regression = _transition(features, channels)
         self.regression_unit = TransformUnit(
-            AdaptiveConvolution(regression_channels),
-            AdaptiveConvolution(regression_channels),
-            regression_channels,
-            dilation=1,
+            AdaptiveConvolution(channels), AdaptiveConvolution(channels), channels, dilation=1
         )
-        self.regression_out = nn.Conv2d(regression_channels, (2 * JOINTS + 1) * 4, 1)
-        for last in (self.guide_out, self.regression_out):
-            for parameter in last.parameters():  # begin with the first estimate alone
-                nn.init.normal_(parameter, std=0.001)
+        self.regression_out = _last(channels, 2 * JOINTS + 1)
 
     def forward(self, pixels: Tensor) -> BottomUpMaps:
         """(B, 3, H, W) RGB in [-1, 1], sides multiples of 32, to maps at stride 4."""
@@ -90,10 +98,13 @@ class CompactBottomUp(nn.Module):
         more = self.guide_out(guide_mean(self.guide_units, guide))  # (B, 68, H/2, W/2)
         first = torch.cat((heat, centre), 1)
         heat = heat + functional.pixel_shuffle(more, 2)
+        offset = -_x_before_y(regress)
+        if self.heads.regression_channels is None:
+            return BottomUpMaps(heat, centre, offset, first)
         guided = torch.cat((features, functional.pixel_unshuffle(heat, 2)), 1)
         regression = self.transition_regression(guided)
         out = functional.pixel_shuffle(self.regression_out(self.regression_unit(regression)), 2)
-        offset = out[:, : 2 * JOINTS] * OFFSET_SCALE - _x_before_y(regress)
+        offset = out[:, : 2 * JOINTS] * OFFSET_SCALE + offset
         return BottomUpMaps(heat, centre + out[:, 2 * JOINTS :], offset, first)
 
     def with_share(self, share: float) -> "CompactBottomUp":
@@ -104,10 +115,37 @@ class CompactBottomUp(nn.Module):
         """
         other = copy.deepcopy(self)
         with torch.no_grad():
-            for last in (other.guide_out, other.regression_out):
-                for parameter in last.parameters():
-                    parameter.mul_(share)
+            for parameter in other.last_parameters():
+                parameter.mul_(share)
         return other
+
+    def last_parameters(self) -> Iterator[nn.Parameter]:
+        """Of the layers whose outputs are added to the first estimate."""
+        yield from self.guide_out.parameters()
+        if self.heads.regression_channels is not None:
+            yield from self.regression_out.parameters()
+
+    def lighter(self) -> "CompactBottomUp":
+        """A copy with the first joint-map unit alone and no offset unit, at half the cost.
+
+        What the units learnt together, the mean of their maps, the first says nearly as well.
+        """
+        heads = replace(self.heads, dilations=self.heads.dilations[:1], regression_channels=None)
+        other = CompactBottomUp(heads)
+        known = self.state_dict()
+        other.load_state_dict({name: known[name] for name in other.state_dict()})
+        return other.train(self.training)
+
+
+def heads_of(weights: Mapping[str, Tensor]) -> HeadSettings:
+    """The units whose weights these are; dilations count up from one."""
+    units = {name.split(".")[1] for name in weights if name.startswith("guide_units.")}
+    regression = weights.get("transition_regression.0.weight")
+    return HeadSettings(
+        guide_channels=len(weights["transition_guide.0.weight"]),
+        regression_channels=None if regression is None else len(regression),
+        dilations=DILATIONS[: len(units)],
+    )
 
 
 def _x_before_y(regress: Tensor) -> Tensor:
@@ -120,6 +158,14 @@ def guide_mean(units: nn.ModuleList, guide: Tensor) -> Tensor:
     """The mean of the units' outputs: equals the mean of their maps, as `guide_out` is linear."""
     total = sum((unit(guide) for unit in units), torch.zeros_like(guide))
     return total / len(units)
+
+
+def _last(channels: int, maps: int) -> nn.Conv2d:
+    """Gives `maps` maps in 2x2 blocks; begins with nearly nothing, so with the first estimate."""
+    last = nn.Conv2d(channels, maps * 4, 1)
+    for parameter in last.parameters():
+        nn.init.normal_(parameter, std=0.001)
+    return last
 
 
 def _transition(inputs: int, outputs: int) -> nn.Sequential:

@@ -99,6 +99,8 @@ class BottomUpGraph(nn.Module):
         """Keypoints (B, M, 17, 3) canvas px and confidence; scores (B, M); M is 30 per size."""
         pixels = canvas.float().permute(0, 3, 1, 2) / 127.5 - 1.0  # cast first: TensorRT's parser
         found = [self._at(pixels, factor) for factor in self.poses.settings.shrink]
+        if len(found) == 1:  # joining one would leave outputs whose names OpenVINO does not keep
+            return found[0]
         return torch.cat([keypoints for keypoints, _ in found], 1), torch.cat(
             [scores for _, scores in found], 1
         )

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from builders.networks.bottom_up import CompactBottomUp
+from builders.networks.bottom_up import DILATIONS, CompactBottomUp, HeadSettings
 from builders.networks.mobilenet_fpn import load_movenet, load_movenet_heads
 from builders.training.augment import AugmentSettings, View
 from builders.training.dataset import Views
@@ -30,7 +30,9 @@ class BottomUpSettings(DataSettings, StartSettings):
     """The recipe's `task` section."""
 
     guide_channels: int = 32
-    regression_channels: int = 64
+    regression_channels: int | None = 64
+    dilations: tuple[int, ...] = DILATIONS
+    """See `HeadSettings`."""
     start_weights: Path | None = None
     """MoveNet MultiPose graph for trunk and first maps, relative to the data folder."""
     keep_first_maps: bool = False
@@ -38,6 +40,8 @@ class BottomUpSettings(DataSettings, StartSettings):
     nobody labelled are neither taught as background nor left to chance."""
     released_share: float = Field(gt=0, le=1, default=1.0)
     """See `CompactBottomUp.with_share`."""
+    released_lighter: bool = False
+    """See `CompactBottomUp.lighter`."""
     pasted: tuple[str, ...] = ()
     """Names of sets whose people are pasted into other pictures."""
     augment: AugmentSettings = AugmentSettings()
@@ -53,7 +57,10 @@ class BottomUpTask(TrainingTask):
 
     def build(self) -> CompactBottomUp:
         """Trunk and first maps from MoveNet MultiPose, if the recipe names its graph."""
-        network = CompactBottomUp(self._settings.guide_channels, self._settings.regression_channels)
+        own = self._settings
+        network = CompactBottomUp(
+            HeadSettings(own.guide_channels, own.regression_channels, own.dilations)
+        )
         if self._settings.start_weights is not None:
             graph = self._folders.data / self._settings.start_weights
             load_movenet(network.trunk, graph)
@@ -100,7 +107,8 @@ class BottomUpTask(TrainingTask):
 
     def released(self, network: nn.Module) -> CompactBottomUp:
         """See `TrainingTask.released`."""
-        return cast(CompactBottomUp, network).with_share(self._settings.released_share)
+        shared = cast(CompactBottomUp, network).with_share(self._settings.released_share)
+        return shared.lighter() if self._settings.released_lighter else shared
 
 
 def with_first_maps(

@@ -11,6 +11,8 @@ from engines.artefact import Thresholds
 
 CANVASES = ((576, 448), (576, 320), (448, 576), (320, 576), (448, 448))
 """(width, height): 4:3 and 16:9, lying and standing, and square; multiples of 64."""
+FAST_CANVASES = ((384, 288), (384, 224), (288, 384), (224, 384), (320, 320))
+"""Likewise for a network that sees them in one size; multiples of 32."""
 
 THRESHOLDS = Thresholds(min_score=0.02, nms_oks=0.45, nms_slack_px=32.0)
 """For AP, which wants the weak candidates too."""

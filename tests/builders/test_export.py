@@ -18,7 +18,7 @@ from builders.export import (
     weights_from_onnx,
     write_artefact,
 )
-from builders.networks.bottom_up import CompactBottomUp
+from builders.networks.bottom_up import CompactBottomUp, HeadSettings
 from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
 from builders.training.validation import CANVASES, torch_predictor
 from engines.artefact import Artefact, load_artefact
@@ -34,7 +34,7 @@ from stream.picture import picture_from_rgb
 
 def small_network() -> CompactBottomUp:
     torch.manual_seed(0)
-    return CompactBottomUp(8, 8).eval()
+    return CompactBottomUp(HeadSettings(8, 8)).eval()
 
 
 ABOUT = {
@@ -52,7 +52,7 @@ def test_an_artefact_is_written_that_loads_and_holds_the_same_network(tmp_path: 
     network = small_network()
     write_artefact(network, DecodeSettings(), tmp_path / "tiny", ABOUT)
     artefact = load_artefact(tmp_path / "tiny")
-    twin = network_from_onnx(artefact.onnx_path, 8, 8)
+    twin = network_from_onnx(artefact.onnx_path)
     for name, value in network.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             assert torch.equal(value, twin.state_dict()[name]), name
@@ -86,7 +86,8 @@ def test_height_and_width_are_not_baked_in(tmp_path: Path) -> None:
         with torch.no_grad():
             expected = graph(torch.from_numpy(canvas))
         got = session.run(None, {"canvas": canvas})
-        assert np.abs(np.sort(got[1]) - np.sort(expected[1].numpy())).max() < 1e-4
+        # Scores are fourth roots: what is nearly nothing differs by more than what it is made of.
+        assert np.abs(np.sort(got[1]) - np.sort(expected[1].numpy())).max() < 1e-3
 
 
 def test_a_weight_that_half_cannot_hold_stays_whole() -> None:
@@ -130,7 +131,7 @@ def test_the_shipped_graph_finds_in_both_engines_the_people_that_torch_finds(
     shared_data: Path,
 ) -> None:
     artefact = find_model("bottom_up")
-    network = network_from_onnx(artefact.onnx_path, 32, 64)
+    network = network_from_onnx(artefact.onnx_path)
     twin = torch_predictor(network, DecodeSettings(), artefact.manifest.thresholds, CANVASES)
     estimators = [
         estimator_of(artefact, engine) for engine in (EngineName.OPENVINO, EngineName.ONNXRUNTIME)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from builders.networks.bottom_up import BottomUpMaps, CompactBottomUp
+from builders.networks.bottom_up import BottomUpMaps, CompactBottomUp, HeadSettings, heads_of
 from builders.networks.bottom_up_decode import (
     BottomUpGraph,
     DecodeSettings,
@@ -11,7 +11,7 @@ from builders.networks.bottom_up_decode import (
 
 
 def test_maps_have_17_joints_one_centre_34_offsets_at_stride_4() -> None:
-    maps = CompactBottomUp(8, 8).eval()(torch.zeros(1, 3, 64, 96))
+    maps = CompactBottomUp(HeadSettings(8, 8)).eval()(torch.zeros(1, 3, 64, 96))
     assert maps.heat.shape == (1, 17, 16, 24)
     assert maps.centre.shape == (1, 1, 16, 24)
     assert maps.offset.shape == (1, 34, 16, 24)
@@ -19,7 +19,7 @@ def test_maps_have_17_joints_one_centre_34_offsets_at_stride_4() -> None:
 
 def test_gradient_flows_into_every_parameter() -> None:
     torch.manual_seed(0)
-    network = CompactBottomUp(8, 8)
+    network = CompactBottomUp(HeadSettings(8, 8))
     maps = network(torch.randn(2, 3, 64, 64))
     (
         maps.heat.square().mean() + maps.centre.square().mean() + maps.offset.square().mean()
@@ -29,7 +29,7 @@ def test_gradient_flows_into_every_parameter() -> None:
 
 
 def test_parameters_of_the_shipped_size() -> None:
-    network = CompactBottomUp(32, 64)
+    network = CompactBottomUp(HeadSettings(32, 64))
     heads = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("trunk"))
     # First maps: depthwise 24*9, pointwise 24*96+96, outputs 96*n+n for n = 17, 1, 34.
     first = 3 * (24 * 9 + 24 * 96 + 96) + 52 * 97
@@ -41,7 +41,7 @@ def test_parameters_of_the_shipped_size() -> None:
 
 def test_a_new_network_gives_the_first_estimate_with_offsets_as_x_y() -> None:
     torch.manual_seed(0)
-    network = CompactBottomUp(8, 8).eval()
+    network = CompactBottomUp(HeadSettings(8, 8)).eval()
     pixels = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         heat, centre, regress = network.first(network.trunk(pixels)[0])
@@ -51,6 +51,21 @@ def test_a_new_network_gives_the_first_estimate_with_offsets_as_x_y() -> None:
     # Offsets are cell minus joint, (x, y); the start weights give joint minus cell, (y, x).
     assert (maps.offset[:, 0] + regress[:, 1]).abs().max() < 0.5
     assert (maps.offset[:, 1] + regress[:, 0]).abs().max() < 0.5
+
+
+def test_lighter_keeps_what_the_first_unit_says_and_the_first_offsets() -> None:
+    torch.manual_seed(0)
+    network = CompactBottomUp(HeadSettings(8, 8)).eval()
+    light = network.lighter()
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        network.guide_units = network.guide_units[:1]  # the mean of one is that one
+        whole, less = network(pixels), light(pixels)
+    torch.testing.assert_close(less.heat, whole.heat)
+    torch.testing.assert_close(less.centre, whole.first[:, 17:])
+    assert not light.training
+    assert heads_of(light.state_dict()) == HeadSettings(8, None, (1,))
+    assert heads_of(CompactBottomUp(HeadSettings(8, 16)).state_dict()) == HeadSettings(8, 16)
 
 
 def planted_maps(joints: torch.Tensor, centre: tuple[int, int]) -> BottomUpMaps:
@@ -129,7 +144,7 @@ def test_peaks_are_local_maxima_best_first() -> None:
 
 def test_graph_takes_pixels_and_gives_thirty_finite_candidates_of_each_size() -> None:
     torch.manual_seed(0)
-    graph = BottomUpGraph(CompactBottomUp(8, 8), DecodeSettings()).eval()
+    graph = BottomUpGraph(CompactBottomUp(HeadSettings(8, 8)), DecodeSettings()).eval()
     canvas = torch.randint(0, 256, (2, 64, 128, 3), dtype=torch.uint8)
     with torch.no_grad():
         keypoints, scores = graph(canvas)
@@ -155,7 +170,9 @@ def test_people_of_the_shrunk_canvas_come_in_pixels_of_the_canvas() -> None:
     maps = planted_maps(torch.tensor([[6.0 + i % 4, 5.0 + i // 4] for i in range(17)]), (7, 7))
     alone, score = PosesFromMaps(DecodeSettings())(maps)
     H, W = maps.heat.shape[2:]
-    graph = BottomUpGraph(SeesSmallCanvasOnly(8, 8), DecodeSettings(shrink=(1, 2))).eval()
+    graph = BottomUpGraph(
+        SeesSmallCanvasOnly(HeadSettings(8, 8)), DecodeSettings(shrink=(1, 2))
+    ).eval()
     keypoints, scores = graph(torch.zeros((1, 8 * H, 8 * W, 3), dtype=torch.uint8))
     best = int(scores[0].argmax())
     assert scores[0, best] == score[0, 0]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import torch
 
-from builders.networks.bottom_up import CompactBottomUp
+from builders.networks.bottom_up import CompactBottomUp, HeadSettings
 from builders.training.bottom_up_task import BottomUpSettings, BottomUpTask, with_first_maps
 from builders.training.labels import JOINTS
 from builders.training.loop import Place, train
@@ -87,7 +87,7 @@ def test_first_maps_fill_up_what_the_labels_leave_open() -> None:
 
 def test_what_is_released_lies_between_the_first_maps_and_what_was_learnt(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    network = CompactBottomUp(4, 4).eval()
+    network = CompactBottomUp(HeadSettings(4, 4)).eval()
     for last in (network.guide_out, network.regression_out):
         torch.nn.init.normal_(last.weight, std=0.1)
     settings = recipe(tmp_path, 1).task.model_copy(update={"released_share": 0.5})
