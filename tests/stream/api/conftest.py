@@ -30,7 +30,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_drawn_clip(tmp_path_factory.mktemp("clips") / "walk.mp4", 160)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(
     walk: Path, tiny_artefact: Artefact, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
