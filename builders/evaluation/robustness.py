@@ -154,18 +154,14 @@ def _dark(rgb: Rgb, gain: float, rng: np.random.Generator) -> np.ndarray:
 
 FAULTS: Mapping[str, PictureFault] = MappingProxyType(
     {
-        "size": PictureFault("scale of the people", (1, 0.7, 0.5, 0.35, 0.25), _smaller),
-        "rotation": PictureFault("degrees", (0, 15, 30, 45, 90, 180), _turned),
-        "occlusion": PictureFault(
-            "covered share of the box, from below", (0, 0.2, 0.4, 0.6), _covered
-        ),
-        "blur": PictureFault("sigma, px", (0, 1, 2, 4, 6), _of_pixels(_blurred)),
-        "motion": PictureFault("length, px", (0, 7, 15, 25), _of_pixels(_smeared)),
-        "noise": PictureFault(
-            "standard deviation, grey levels", (0, 10, 25, 50), _of_pixels(_noisy)
-        ),
-        "compression": PictureFault("JPEG quality", (100, 40, 20, 10, 5), _of_pixels(_compressed)),
-        "darkness": PictureFault("gain", (1, 0.4, 0.2, 0.1, 0.05), _of_pixels(_dark)),
+        "size": PictureFault("scale of the people", (1, 0.5, 0.25), _smaller),
+        "rotation": PictureFault("degrees", (0, 30, 90, 180), _turned),
+        "occlusion": PictureFault("covered share of the box, from below", (0, 0.3, 0.6), _covered),
+        "blur": PictureFault("sigma, px", (0, 2, 5), _of_pixels(_blurred)),
+        "motion": PictureFault("length, px", (0, 9, 21), _of_pixels(_smeared)),
+        "noise": PictureFault("standard deviation, grey levels", (0, 15, 40), _of_pixels(_noisy)),
+        "compression": PictureFault("JPEG quality", (100, 20, 7), _of_pixels(_compressed)),
+        "darkness": PictureFault("gain", (1, 0.25, 0.08), _of_pixels(_dark)),
     }
 )
 

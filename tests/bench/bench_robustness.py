@@ -12,18 +12,20 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builders.evaluation.coco_eval import PredictShown, average_precision
 from builders.evaluation.labels import Labels, Record, labelled_set, read_labels
 from builders.evaluation.people import People, read_rgb
-from builders.evaluation.robustness import FAULTS, Scene, worse
+from builders.evaluation.robustness import FAULTS, PictureFault, Scene, worse
 from stream.clock import SystemClock
 from tests.bench.bench_models import Row, opened, person_score
 from tests.bench.report import RESULTS, Figure, circumstances, make_report
 
 SETS = ("coco_kp", "mixed_val")
+Level = dict[str, float]
 ID_STEP = 10_000_000
 """Between the ids of two sets."""
 
@@ -51,29 +53,35 @@ def _numbered(people: list[Record]) -> tuple[Record, ...]:
     return tuple(person | {"id": number} for number, person in enumerate(people, start=1))
 
 
-def measure(
-    predict: PredictShown, fault_name: str, least: float, shared: Path
-) -> list[dict[str, float]]:
-    """Level, AP and false people, level by level."""
-    labels, scenes = all_scenes(shared)
-    fault = FAULTS[fault_name]
-    rows = []
-    for level in fault.levels:
-        changed = {i: worse(scene, fault, level, seed=i) for i, scene in scenes.items()}
-        found = {i: predict(i, scene.rgb) for i, scene in changed.items()}
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """A system among pictures that get worse."""
+
+    predict: PredictShown
+    least: float
+    """From which score a pose is a person."""
+    labels: Labels
+    scenes: Mapping[int, Scene]
+
+    def levels(self, fault: PictureFault, unspoiled: Level | None) -> list[Level]:
+        """AP and false people, level by level; the first is the same for every fault."""
+        first = unspoiled or self.level(fault, fault.levels[0])
+        rest = [self.level(fault, level) for level in fault.levels[1:]]
+        return [first | {"level": fault.levels[0]}, *rest]
+
+    def level(self, fault: PictureFault, level: float) -> Level:
+        """All pictures with a fault."""
+        changed = {i: worse(scene, fault, level, seed=i) for i, scene in self.scenes.items()}
+        found = {i: self.predict(i, scene.rgb) for i, scene in changed.items()}
         people = _numbered([person for scene in changed.values() for person in scene.people])
-        now = Labels(labels.source, labels.pictures, people, labels.skeleton)
-        empty = {i for i, scene in scenes.items() if not scene.people}
-        rows.append(
-            {
-                "level": level,
-                "AP": round(average_precision(now, found), 4),
-                "false people": _seen(found, empty, least),
-                "empty pictures": len(empty),
-                "people found": _seen(found, set(found) - empty, least),
-            }
-        )
-    return rows
+        now = Labels(self.labels.source, self.labels.pictures, people, self.labels.skeleton)
+        empty = {i for i, scene in self.scenes.items() if not scene.people}
+        return {
+            "level": level,
+            "AP": round(average_precision(now, found), 4),
+            "false people": _seen(found, empty, self.least),
+            "people found": _seen(found, set(found) - empty, self.least),
+        }
 
 
 def _seen(found: Mapping[int, People], where: set[int], least: float) -> int:
@@ -107,25 +115,34 @@ def main() -> None:
     rows: dict[str, Any] = {}
     if options.out.is_file():
         rows = json.loads(options.out.read_text("utf-8"))["details"]["rows"]
+    labels, scenes = all_scenes(options.shared)
     for system in [*options.model, *options.peer]:
         row = Row(system, options.engine, options.threads, "coco_kp")
-        missing = [f for f in options.fault if options.again or f"{row.name}, {f}" not in rows]
-        labels = read_labels(labelled_set(options.shared, "coco_kp", "val"))
         with opened(row, options.shared, labels) as predict:
-            for fault in missing:
-                levels = measure(predict, fault, person_score(system), options.shared)
+            spoiled = Spoiled(predict, person_score(system), labels, scenes)
+            for fault in options.fault:
+                if f"{row.name}, {fault}" in rows and not options.again:
+                    continue
+                known = [each["levels"][0] for each in rows.values() if each["system"] == row.name]
+                unspoiled = known[0] if known and not options.again else None
                 rows[f"{row.name}, {fault}"] = {
                     "system": row.name,
                     "fault": fault,
                     "engine": row.engine,
-                    "min_score": person_score(system),
+                    "min_score": spoiled.least,
                     "commit": circumstances()["commit"],
-                    "levels": levels,
+                    "levels": spoiled.levels(FAULTS[fault], unspoiled),
                 }
-                report = make_report("robustness", figures_of(rows), {"rows": rows}, SystemClock())
-                options.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-                sys.stdout.write(f"{row.name}, {fault}: {levels}\n")
-                sys.stdout.flush()
+                write(rows, options.out)
+
+
+def write(rows: Mapping[str, Any], out: Path) -> None:
+    """The file with a row more; the row is shown."""
+    report = make_report("robustness", figures_of(rows), {"rows": rows}, SystemClock())
+    out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    newest = list(rows)[-1]
+    sys.stdout.write(f"{newest}: {rows[newest]['levels']}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
