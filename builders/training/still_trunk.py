@@ -101,7 +101,8 @@ def keep_crops(task: CropTask, order: KeptOrder, folder: Path) -> None:
             maps = trunk.shared(pixels.contiguous(memory_format=torch.channels_last))
         rows |= {f"map{level}": each.half().numpy() for level, each in enumerate(maps)}
         for name, values in rows.items():
-            files.setdefault(name, _new_file(partial / f"{name}.npy", count, values))
+            if name not in files:  # made once: making a file anew empties it
+                files[name] = _new_file(partial / f"{name}.npy", count, values)
             files[name][start : start + len(values)] = values
     for file in files.values():
         file.flush()

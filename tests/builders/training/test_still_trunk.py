@@ -17,7 +17,8 @@ from stream.errors import ConfigError
 from tests.builders.training.coco_files import write_coco
 
 HEADS = ["heatmap", "graph_pcnn", "kcam", "posefix"]
-COUNT = 6
+COUNT = 40
+"""More than are drawn at a time."""
 ORDER = KeptOrder(COUNT, half=False)
 
 
