@@ -81,6 +81,12 @@ class TorchTaker:
         planes = TakenPlanes(picture, self.copies, self._preprocessor)
         return DevicePicture(planes, space, full_range=full_range)
 
+    def close(self) -> None:
+        """Frees what makes canvases and crops; a second call does nothing."""
+        if self._preprocessor is not None:
+            self._preprocessor.close()
+            self._preprocessor = None
+
     def _wait(self, torch: Any) -> None:
         if self.device != "cpu":
             torch.cuda.synchronize()

@@ -37,8 +37,16 @@ class PycudaKernels:
         with self._errors():
             self._driver.init()
             device = self._driver.Device(0)
-            # torch's own context; PyCUDA's autoprimaryctx would push it in this thread only.
+            # torch's own. PyCUDA's autoprimaryctx would give it to this thread alone, but one
+            # takes pictures and another infers: each thread has it while it calls.
             self._context = device.retain_primary_context()
+        try:
+            self._open(device)
+        except EngineError:
+            self._context.detach()
+            raise
+
+    def _open(self, device: Any) -> None:
         with self._in_context():
             module, self.origin = load_kernels(
                 device.compute_capability(), self._driver.module_from_buffer, _compile_here
@@ -47,7 +55,7 @@ class PycudaKernels:
             # PyCUDA cannot wrap a stream of others, but torch can.
             self._own = self._driver.Stream()
             self._stream = self._torch.cuda.ExternalStream(self._own.handle)
-        self._module: Any = module
+            self._module: Any = module
 
     def canvases(
         self, pictures: Sequence[TensorPicture], places: Sequence[tuple[int, Letterbox]]

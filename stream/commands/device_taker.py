@@ -3,14 +3,13 @@
 from engines.preprocessing.device_frames import TorchTaker
 from engines.preprocessing.preprocessor import open_preprocessor
 from stream.commands.run_settings import RunSettings
-from stream.device_picture import DeviceTaker
 from stream.ingest.decode_ladder import DecodeWish
 from stream.ingest.video_hardware import has_nvidia_device
 
 GPU_ENGINES = {"torch", "tensorrt", "tensorrt_rtx"}
 
 
-def device_taker(settings: RunSettings) -> DeviceTaker | None:
+def device_taker(settings: RunSettings) -> TorchTaker | None:
     """Takes pictures on the GPU where an engine is asked for that works there; else None."""
     wanted = settings.engine in GPU_ENGINES and settings.decode is not DecodeWish.SOFTWARE
     if not wanted or not has_nvidia_device():

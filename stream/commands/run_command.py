@@ -82,11 +82,14 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
     settings, clock = desk.settings, desk.clock
     with ExitStack() as undo:
         models = find_cascade(settings.model)
+        taker = device_taker(settings)
+        if taker is not None:
+            close_last.callback(taker.close)
         source = open_source(
             settings.source,
             stream=stream_name(settings.source),
             clock=clock,
-            decode=DecodeOptions(settings.decode, device_taker(settings)),
+            decode=DecodeOptions(settings.decode, taker),
         )
         undo.callback(source.close)
         about = source.description

@@ -120,6 +120,7 @@ def end_to_end(arguments: argparse.Namespace) -> Check:
                 selection=Selection(max_frames=arguments.frames),
             )
         )
+    taker.close()
     alone = _engine_alone(engine, arguments, size)
     share = statistics.frames_per_second / alone
     copies = taker.copies.pictures
