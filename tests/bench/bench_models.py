@@ -1,7 +1,8 @@
 """Accuracy and time of models, cascades and peers, on the same pictures with the same evaluator.
 
     python -m tests.bench.bench_models --shared FOLDER --out FILE.json
-        [--model bottom_up] [--model DETECTOR+TOP_DOWN] [--model truth+TOP_DOWN] [--peers]
+        [--model bottom_up] [--model DETECTOR+TOP_DOWN] [--model truth+TOP_DOWN]
+        [--peers | --peer NAME]
         [--engine openvino/bf16 ...] [--sets coco_kp ...] [--threads 1] [--again]
 
 A system on an engine and a set is a row of the file. Rows that are there are not measured again
@@ -155,7 +156,7 @@ def clip_figures(counted: list[ClipRecall]) -> dict[str, float]:
 
 def wanted_rows(options: argparse.Namespace) -> list[Row]:
     """Every system on every engine and set that suit it."""
-    systems = [*(options.model or ["bottom_up"]), *(PEERS if options.peers else ())]
+    systems = [*options.model, *(PEERS if options.peers else options.peer)]
     rows = [
         Row(system, engine, options.threads, part)
         for system in systems
@@ -188,7 +189,8 @@ def main() -> None:
     """Measures what is not there and writes after each row."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--shared", type=Path, required=True)
-    parser.add_argument("--model", action="append", default=None)
+    parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--peer", action="append", choices=list(PEERS), default=[])
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--engine", nargs="+", default=["openvino/bf16", "openvino/fp32"])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))

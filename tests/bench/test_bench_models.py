@@ -17,7 +17,12 @@ def test_a_row_is_named_without_folders() -> None:
 
 def test_who_needs_labelled_boxes_is_not_shown_clips() -> None:
     options = argparse.Namespace(
-        model=["truth+a", "b"], peers=False, engine=["openvino/fp32"], sets=["clips"], threads=1
+        model=["truth+a", "b"],
+        peers=False,
+        peer=["truth+movenet_thunder"],
+        engine=["openvino/fp32"],
+        sets=["clips"],
+        threads=1,
     )
     assert [row.system for row in wanted_rows(options)] == ["b"]
 
