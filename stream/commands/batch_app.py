@@ -8,6 +8,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from stream.commands.cascade_options import DetectEveryOption, ModelsOption, RefineBelowOption
+from stream.commands.decode_option import DecodeOption
+from stream.ingest.decode_ladder import DecodeWish
 
 WORK = "work"
 """The command that stands for `posestream batch PATH...`; nobody writes its name."""
@@ -139,6 +141,7 @@ def work(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     detect_every: DetectEveryOption = 1,
     refine_below: RefineBelowOption = 1.0,
     threads: ThreadsOption = None,
+    decode: DecodeOption = DecodeWish.AUTO,
     batch: BatchOption = None,
     allow_uncertified: UncertifiedFlag = False,
     cache: CacheOption = None,
@@ -160,7 +163,15 @@ def work(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
         out=out,
         model=model,
         workforce=Workforce(
-            jobs, threads, batch, allow_uncertified, cache, json_progress, quiet, metrics_port
+            jobs,
+            threads,
+            batch,
+            allow_uncertified,
+            cache,
+            json_progress,
+            quiet,
+            metrics_port,
+            decode,
         ),
         engine=engine,
         precision=precision,
@@ -193,6 +204,7 @@ def retry(  # noqa: PLR0913 - one parameter for each option: Typer reads the sig
     *,
     jobs: JobsOption = None,
     threads: ThreadsOption = None,
+    decode: DecodeOption = DecodeWish.AUTO,
     batch: BatchOption = None,
     allow_uncertified: UncertifiedFlag = False,
     cache: CacheOption = None,
@@ -205,6 +217,14 @@ def retry(  # noqa: PLR0913 - one parameter for each option: Typer reads the sig
     from stream.commands.batch_settings import Workforce
 
     workforce = Workforce(
-        jobs, threads, batch, allow_uncertified, cache, json_progress, quiet, metrics_port
+        jobs,
+        threads,
+        batch,
+        allow_uncertified,
+        cache,
+        json_progress,
+        quiet,
+        metrics_port,
+        decode,
     )
     raise typer.Exit(retry_command(out, workforce))

@@ -141,7 +141,7 @@ def _parts(
     return JobParts(
         estimator=estimator,
         new_tracker=partial(new_tracker, models.scoring.manifest, smooth=settings.smooth),
-        open_source=partial(_open_source, clock, workforce.decoder_threads, job),
+        open_source=partial(_open_source, clock, workforce, job),
         open_sink=partial(_open_sink, out, job),
         clock=clock,
         stop=stop,
@@ -149,12 +149,11 @@ def _parts(
     )
 
 
-def _open_source(clock: Clock, threads: int, job: JobSettings, item: Item) -> Source:
+def _open_source(clock: Clock, workforce: Workforce, job: JobSettings, item: Item) -> Source:
     # People are carried by the name of their stream: files of one name are told apart.
     stream = item.name if job.detect_every > 1 else stream_name(item.path)
-    return open_source(
-        item.path, stream=stream, clock=clock, decode=DecodeOptions(thread_count=threads)
-    )
+    decode = DecodeOptions(workforce.decode, thread_count=workforce.decoder_threads)
+    return open_source(item.path, stream=stream, clock=clock, decode=decode)
 
 
 def _open_sink(out: Path, job: JobSettings, item: Item) -> Sink:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from stream.commands.run_settings import RunSettings
+from stream.ingest.decode_ladder import DecodeWish
 from stream.jobs.manifest import JobSettings
 
 MAX_USUAL_WORKERS = 4
@@ -25,6 +26,7 @@ class Workforce:
     quiet: bool = False
     metrics_port: int | None = None
     """Where Prometheus may ask while the job runs."""
+    decode: DecodeWish = DecodeWish.AUTO
 
     @property
     def workers(self) -> int:
