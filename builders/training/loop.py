@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Generator, Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from builders.training.checkpoint import save_released
 from builders.training.history import Entry, History
 from builders.training.processes import ALONE, Rank
 from builders.training.rates import set_rates
@@ -117,6 +118,8 @@ class _Run:
         if last or step % recipe.checkpoint_every == 0:
             self.state.save(self.place.folder / CHECKPOINT, recipe)
             history.write(recipe.name)
+        if last:
+            save_released(self.task.released(self.state.averaged), step, self.place.folder)
 
     def _random(self) -> Generator:
         """Random numbers of this step and process; torch's own are set alike (dropout)."""

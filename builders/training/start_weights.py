@@ -1,5 +1,6 @@
 """Start weights under published names."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,23 @@ def _filled(value: Any, own: Tensor | None) -> Any:
     if own is None or own.ndim != 4 or not own.shape[1] > value.shape[1] == 3:
         return value
     return torch.cat((value, own[:, 3:]), 1)
+
+
+def between(start: nn.Module, learnt: nn.Module, share: float) -> nn.Module:
+    """A copy of `learnt` that went only a share of its way from `start`, a network of its kind.
+
+    It keeps more of what the start weights knew of other pictures, and is often better on both
+    (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+    """
+    other, began = copy.deepcopy(learnt), start.state_dict()
+    state = {
+        name: torch.lerp(began[name].to(value), value, share)
+        if value.is_floating_point()
+        else value
+        for name, value in learnt.state_dict().items()
+    }
+    other.load_state_dict(state)
+    return other
 
 
 def load_run(network: nn.Module, checkpoint: Path) -> None:

@@ -15,7 +15,7 @@ from builders.networks.topdown_graph import FlipTest, Normalise, TopDownGraph
 from builders.training.crops import Crop, Crops, CropSettings
 from builders.training.sets import load_sets
 from builders.training.settings import DataSettings, Folders, Frozen, KeptSettings, StartSettings
-from builders.training.start_weights import load_run
+from builders.training.start_weights import between, load_run
 from builders.training.task import Losses, ParameterGroup, TrainingTask, started_groups
 from builders.training.topdown_trunks import (
     CompactTrunk,
@@ -49,6 +49,8 @@ class TopDownSettings(DataSettings, StartSettings, KeptSettings):
     heat_weight: float = Field(gt=0, default=1.0)
     """Of the loss of the maps, beside other parts."""
     distillation: TeacherSettings | None = None
+    released_share: float = Field(gt=0, le=1, default=1.0)
+    """Of the way from the start weights that a `heatmap` run's released network went: `between`."""
 
     def sigma_cells(self) -> float:
         """Published for 256 and 384 pixels; other crops in proportion."""
@@ -131,7 +133,13 @@ class HeatmapTask(TrainingTask):
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """AP, AR and PCK in true boxes, without the flip test."""
-        return self.measured({"": TopDownGraph(network, self._normalise.order, FlipTest.OFF)})
+        own = self.released(network).eval()
+        return self.measured({"": TopDownGraph(own, self._normalise.order, FlipTest.OFF)})
+
+    def released(self, network: nn.Module) -> nn.Module:
+        """See `TrainingTask.released`."""
+        share = self._settings.released_share
+        return network if share == 1 else between(self.build(), network, share)
 
     def measured(self, graphs: dict[str, nn.Module]) -> dict[str, float]:
         """Accuracies of several decoded forms by the words before `SET METRIC`."""

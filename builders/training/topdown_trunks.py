@@ -32,7 +32,7 @@ class CompactTrunk(StartedTrunk):
     """1.75 is Thunder's, 1.0 Lightning's."""
     start_weights: Path | None = None
     """MoveNet single-pose graph of this width (.onnx), relative to the data folder; or the
-    checkpoint of a `heatmap` run (.pt), relative to the folder that this run lies in."""
+    `released.pt` or checkpoint of a `heatmap` run, relative to the folder that this run lies in."""
 
 
 class ResNetTrunk(StartedTrunk):

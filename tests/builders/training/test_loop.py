@@ -19,6 +19,8 @@ from tests.builders.training.tiny_task import TinyTask, tiny_recipe
 
 REPOSITORY = Path(__file__).parents[3]
 
+WRITTEN = ("checkpoint.pt", "released.pt", "curves.png")
+
 
 def losses(folder: Path) -> list[float]:
     lines = (folder / "history.jsonl").read_text().splitlines()
@@ -37,7 +39,7 @@ def test_the_same_seed_gives_the_same_losses_and_files(tmp_path: Path) -> None:
     first, second = run(tmp_path / "1", 8), run(tmp_path / "2", 8)
     assert first == second
     assert first != run(tmp_path / "3", 8, seed=1)
-    assert all((tmp_path / "1" / name).stat().st_size for name in ("checkpoint.pt", "curves.png"))
+    assert all((tmp_path / "1" / name).stat().st_size for name in WRITTEN)
     entries = (tmp_path / "1" / "history.jsonl").read_text().splitlines()
     assert json.loads(entries[3])["tiny AP"] == 0.5
 

@@ -178,3 +178,24 @@ def test_a_runs_checkpoint_is_looked_for_beside_the_run(folder: Path, tmp_path: 
     own = make_task(later, Folders(folder, tmp_path / "runs" / "later")).build().state_dict()
     for name, value in state.averaged.state_dict().items():
         assert torch.equal(own[name], value)
+
+
+def test_another_run_can_start_from_what_is_released_of_one(folder: Path, tmp_path: Path) -> None:
+    given = recipe("heatmap", released_share=0.25)
+    first = tmp_path / "runs" / "first"
+    first.mkdir(parents=True)
+    task = task_of(given, folder)
+    torch.manual_seed(given.seed)
+    start = {name: value.clone() for name, value in task.build().state_dict().items()}
+    task.build = lambda: loaded(task.trunk(), start)  # type: ignore[method-assign]
+    learnt = train(given, task, Place(first)).averaged.state_dict()
+    later = recipe("heatmap", trunk=THIN | {"start_weights": "first/released.pt"})
+    own = make_task(later, Folders(folder, tmp_path / "runs" / "later")).build().state_dict()
+    for name, value in start.items():
+        torch.testing.assert_close(own[name], 0.75 * value + 0.25 * learnt[name])
+    assert any(not torch.equal(own[name], learnt[name]) for name in own)
+
+
+def loaded(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> torch.nn.Module:
+    network.load_state_dict(state)
+    return network
