@@ -2,9 +2,10 @@
 
     python -m tests.bench.bench_cameras CLIP [--cameras 16] [--max-fps 2] [--seconds 30] [--out F]
 
-The clip is coded anew as 1280x720, 30 frames a second, H.264; `posestream camera` serves it once
-for each camera, in a process of its own on the same machine. Ages are those of the daemon's own
-histogram (from the decoder to the sinks). Exit code 1 if a ledger does not balance.
+The clip is coded anew as 1280x720 H.264, 30 frames a second unless --camera-fps says else;
+`posestream camera` serves it once for each camera, in a process of its own on the same machine.
+Ages are those of the daemon's own histogram (from the decoder to the sinks). Exit code 1 if a
+ledger does not balance.
 """
 
 import argparse
@@ -35,20 +36,20 @@ from stream.metrics import AGE_BUCKETS_SECONDS
 from stream.pipeline import StopRequest
 from tests.bench.report import Figure, write_report
 
-SIZE, FPS, CLIP_SECONDS, BIT_RATE = (1280, 720), 30, 10, 4_000_000
+SIZE, CLIP_SECONDS, BIT_RATE = (1280, 720), 10, 4_000_000
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 120.0
 AGE = "posestream_result_age_seconds"
 
 
-def coded_anew(clip: Path, target: Path) -> Path:
+def coded_anew(clip: Path, target: Path, fps: int) -> Path:
     """Ten seconds of the clip as a usual camera sends them, round and round if it is shorter."""
-    wanted = FPS * CLIP_SECONDS
+    wanted = fps * CLIP_SECONDS
     with av.open(str(target), "w") as out:
-        stream = out.add_stream("libx264", rate=FPS)
+        stream = out.add_stream("libx264", rate=fps)
         stream.width, stream.height = SIZE
         stream.pix_fmt, stream.bit_rate = "yuv420p", BIT_RATE
-        stream.gop_size, stream.max_b_frames = FPS, 0
+        stream.gop_size, stream.max_b_frames = fps, 0
         stream.options = {"preset": "veryfast", "threads": "2"}
         written = 0
         while written < wanted:
@@ -57,7 +58,7 @@ def coded_anew(clip: Path, target: Path) -> Path:
                     if written >= wanted:
                         break
                     scaled = frame.reformat(*SIZE, format="yuv420p")
-                    scaled.pts, scaled.time_base = written, Fraction(1, FPS)
+                    scaled.pts, scaled.time_base = written, Fraction(1, fps)
                     out.mux(stream.encode(scaled))
                     written += 1
         out.mux(stream.encode(None))
@@ -236,7 +237,10 @@ def _cpu_seconds(pid: int) -> float:
 
 def figures(arguments: argparse.Namespace, found: dict[str, Any]) -> list[Figure]:
     """What users ask first."""
-    what = f"{arguments.cameras} cameras 1280x720, {arguments.max_fps:g} frames/s of each inferred"
+    what = (
+        f"{arguments.cameras} cameras 1280x720 at {arguments.camera_fps} frames/s, "
+        f"{arguments.max_fps:g} of each inferred"
+    )
     return [
         Figure(f"{what}: age of results, p95", found["age_p95_seconds"], "s"),
         Figure(f"{what}: Jain index", found["jain_index"], ""),
@@ -249,6 +253,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("clip", type=Path)
     parser.add_argument("--cameras", type=int, default=16)
+    parser.add_argument("--camera-fps", type=int, default=30)
     parser.add_argument("--max-fps", type=float, default=2.0)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--warm-up", type=float, default=5.0)
@@ -264,7 +269,7 @@ def main() -> None:
     arguments = parsed_arguments()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        clip = coded_anew(arguments.clip, folder / "camera.mp4")
+        clip = coded_anew(arguments.clip, folder / "camera.mp4", arguments.camera_fps)
         with cameras(clip, arguments.cameras) as (pid, addresses):
             site = folder / "site.yaml"
             site.write_text(yaml.safe_dump(site_of(addresses, arguments)), "utf-8")
