@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -31,7 +32,7 @@ from stream.clock import SystemClock
 from stream.site_file.patience import PATIENCE, Profile
 from tests.bench.growth import fitted
 from tests.bench.report import Figure, write_report
-from tests.command_line import running
+from tests.command_line import COMMAND, environment
 from tests.drawn_clips import write_drawn_clip
 from tests.free_ports import free_port
 from tests.running_fleet import RunningFleet, running_fleet
@@ -67,9 +68,13 @@ def hanging_up(clip: Path | None) -> Iterator[list[str]]:
     port = free_port()
     with TemporaryDirectory() as folder:
         file = clip or write_drawn_clip(Path(folder) / "walk.mp4", 160)
-        words = ("camera", *[file] * len(STREAMS), "--port", port, "--fault", "disconnect:at=0.1")
-        with running(*words, cwd=Path(folder)):
+        words = ["camera", *[str(file)] * len(STREAMS), "--port", str(port)]
+        words += ["--fault", "disconnect:at=0.1"]
+        # Nobody reads what it says: in a pipe, it would stand still after some hundred connections.
+        quiet = {"stdout": DEVNULL, "stderr": DEVNULL}
+        with Popen([*COMMAND, *words], cwd=folder, env=environment(), **quiet) as camera:
             yield [f"rtsp://127.0.0.1:{port}/{name}" for name in STREAMS]
+            camera.terminate()
 
 
 def reconnects(fleet: RunningFleet) -> int:
