@@ -164,8 +164,8 @@ def figures(model: str, clip: str, rounds: Sequence[Mapping[str, float]]) -> lis
         return median(one[key] for one in rounds)
 
     return [
-        Figure(f"Decoding alone, {clip}", middle("decode_fps"), "frames/s", readme=True),
-        Figure(f"Engine alone, {model} on {clip}", middle("engine_fps"), "frames/s", readme=True),
+        Figure(f"Decoding alone, {clip}", middle("decode_fps"), "frames/s"),
+        Figure(f"Engine alone, {model} on {clip}", middle("engine_fps"), "frames/s"),
         Figure(f"Whole run, {model} on {clip}", middle("run_fps"), "frames/s", readme=True),
         Figure(f"Whole run, inline, {model} on {clip}", middle("inline_fps"), "frames/s"),
         Figure(
