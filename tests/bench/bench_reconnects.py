@@ -71,8 +71,9 @@ def hanging_up(clip: Path | None) -> Iterator[list[str]]:
         words = ["camera", *[str(file)] * len(STREAMS), "--port", str(port)]
         words += ["--fault", "disconnect:at=0.1"]
         # Nobody reads what it says: in a pipe, it would stand still after some hundred connections.
-        quiet = {"stdout": DEVNULL, "stderr": DEVNULL}
-        with Popen([*COMMAND, *words], cwd=folder, env=environment(), **quiet) as camera:
+        with Popen(
+            [*COMMAND, *words], cwd=folder, env=environment(), stdout=DEVNULL, stderr=DEVNULL
+        ) as camera:
             yield [f"rtsp://127.0.0.1:{port}/{name}" for name in STREAMS]
             camera.terminate()
 
