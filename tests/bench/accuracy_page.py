@@ -14,9 +14,10 @@ from tests.bench.report import RESULTS
 DOCS = RESULTS.parents[2] / "docs"
 PAGE, PLOT = DOCS / "accuracy.md", DOCS / "accuracy_time.png"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
+TIME = "busy ms a picture"
 CELLS = (
     # heading, set, figure, places
-    ("ms a picture", "coco_kp", "ms a picture", 0),
+    (TIME, "coco_kp", TIME, 0),
     ("AP coco_kp", "coco_kp", "AP", 3),
     ("AP mixed_val", "mixed_val", "AP", 3),
     ("AP lspet", "lspet", "AP", 3),
@@ -27,7 +28,9 @@ CELLS = (
 SHOWN = "openvino/bf16"
 """What the plot shows where it is there."""
 TRUTH = "truth+"
-SIZE_INCHES = (8.0, 5.0)
+TICKS = (10, 20, 40, 80, 160, 320)
+"""Milliseconds."""
+SIZE_INCHES = (9.0, 5.0)
 DOTS_PER_INCH = 100
 OURS, PEERS = "#d64545", "#2f80c2"
 
@@ -91,7 +94,8 @@ def points(rows: Rows) -> list[tuple[str, float, float, bool]]:
         ):
             figures = [sets[part]["figures"] for part in ("coco_kp", "mixed_val")]
             accuracy = sum(each["AP"] for each in figures) / 2
-            found.append((system, figures[0]["ms a picture"], accuracy, _is_peer(sets)))
+            if TIME in figures[0]:
+                found.append((system, figures[0][TIME], accuracy, _is_peer(sets)))
     return found
 
 
@@ -105,8 +109,11 @@ def draw(rows: Rows, path: Path) -> None:
         axes.scatter(milliseconds, accuracy, color=PEERS if peer else OURS, s=45)
         axes.annotate(name, (milliseconds, accuracy), xytext=(6, 4), textcoords="offset points")
     axes.set_xscale("log")
-    axes.set_xlabel("milliseconds a picture, one thread, OpenVINO bf16 (log scale)")
+    axes.set_xlabel("processor milliseconds a picture, one thread, OpenVINO bf16 (log scale)")
     axes.set_ylabel("mean AP of coco_kp/val and mixed_val")
+    axes.set_xticks(TICKS, [f"{tick}" for tick in TICKS])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(TICKS[0], TICKS[-1])
     axes.grid(visible=True, which="both", alpha=0.3)
     figure.savefig(path, dpi=DOTS_PER_INCH)
 
