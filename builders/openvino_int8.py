@@ -27,7 +27,7 @@ def write_int8_graph(calibration: Calibration, folder: Path, say: Say) -> LayerC
         EngineError: if NNCF is missing or no choice of layers holds the limits.
     """
     core, artefact = import_openvino().Core(), calibration.artefact
-    layers = quantisable_layers(artefact)
+    layers = quantisable_convolutions(artefact)
     say(f"collects ranges of {len(layers)} convolutions from {len(calibration.ranges)} pictures")
     made: dict[Layers, Any] = {}
 
@@ -47,7 +47,7 @@ def write_unjudged_graph(calibration: Calibration, layers: Layers, folder: Path)
     _save(_quantised(model, calibration, layers), folder)
 
 
-def quantisable_layers(artefact: Artefact) -> Layers:
+def quantisable_convolutions(artefact: Artefact) -> Layers:
     """Convolutions that may be quantised, in the order of the graph."""
     return _layers(import_openvino().Core().read_model(artefact.onnx_path))
 

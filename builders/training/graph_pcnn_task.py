@@ -26,6 +26,9 @@ class GraphPcnnSettings(TopDownSettings):
     """Width of the refinement's head; that of the features by default."""
     points: int | None = Field(ge=3, default=None)
     """Guided points per joint and crop; the paper's by default, a sixteenth of the cells."""
+    point_sigma: float | None = Field(gt=0, default=None)
+    """In cells: points within thrice this of the truth learn to reach it, within twice they help
+    their neighbours; by default that of the maps (the paper does not say)."""
 
 
 class GraphPcnnTask(HeatmapTask):
@@ -33,7 +36,7 @@ class GraphPcnnTask(HeatmapTask):
 
     def __init__(self, settings: GraphPcnnSettings, folders: Folders) -> None:
         super().__init__(settings, folders)
-        self._hidden, self._sigma = settings.hidden, settings.sigma_cells()
+        self._hidden, self._sigma = settings.hidden, settings.point_sigma or settings.sigma_cells()
         self._points = settings.points
 
     def build(self) -> GraphPcnn:

@@ -21,7 +21,7 @@ from builders.evaluation.labels import labelled_set
 from builders.evaluation.people import predict_with
 from builders.evaluation.report import SETS
 from builders.evaluation.systems import with_weak_people
-from builders.openvino_int8 import quantisable_layers, write_unjudged_graph
+from builders.openvino_int8 import quantisable_convolutions, write_unjudged_graph
 from engines.artefact import Artefact
 from engines.benchmark import Contestant, take_turns
 from engines.certification.agreement import compare
@@ -50,7 +50,7 @@ class Bench:
         self.pictures = folder_set(shared / "labelled" / RANGES_FROM, MOST_PICTURES)
         self.calibration: Calibration = new_calibration(artefact, self.pictures)
         self.store = EngineStore(folder)
-        self.layers = quantisable_layers(artefact)
+        self.layers = quantisable_convolutions(artefact)
         self.store.build(quantised_key(artefact), self._write)
 
     def _write(self, folder: Path) -> dict[str, str]:
