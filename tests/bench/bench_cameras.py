@@ -42,7 +42,7 @@ START_SECONDS = 120.0
 AGE = "posestream_result_age_seconds"
 
 
-def coded_anew(clip: Path, target: Path, fps: int) -> Path:
+def coded_anew(clip: Path, target: Path, fps: int = 30) -> Path:
     """Ten seconds of the clip as a usual camera sends them, round and round if it is shorter."""
     wanted = fps * CLIP_SECONDS
     with av.open(str(target), "w") as out:

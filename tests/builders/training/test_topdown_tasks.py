@@ -185,9 +185,8 @@ def test_another_run_can_start_from_what_is_released_of_one(folder: Path, tmp_pa
     first = tmp_path / "runs" / "first"
     first.mkdir(parents=True)
     task = task_of(given, folder)
-    torch.manual_seed(given.seed)
-    start = {name: value.clone() for name, value in task.build().state_dict().items()}
-    task.build = lambda: loaded(task.trunk(), start)  # type: ignore[method-assign]
+    build, start = task.build, task.build().state_dict()
+    task.build = lambda: loaded(build(), start)  # type: ignore[method-assign]
     learnt = train(given, task, Place(first)).averaged.state_dict()
     later = recipe("heatmap", trunk=THIN | {"start_weights": "first/released.pt"})
     own = make_task(later, Folders(folder, tmp_path / "runs" / "later")).build().state_dict()
