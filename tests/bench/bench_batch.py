@@ -18,7 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from engines.estimator import OnePassEstimator
-from engines.open_engine import EngineName
+from engines.open_engine import EngineName, file_batch
 from engines.zoo_models import find_model
 from stream.clock import SystemClock
 from stream.ingest.laddered_reader import DecodeOptions
@@ -155,7 +155,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="bottom_up")
     parser.add_argument("--engine", default="auto", choices=list(EngineName))
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=file_batch(EngineName.AUTO, None))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
