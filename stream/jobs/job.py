@@ -95,7 +95,7 @@ class Job:
         Raises:
             PoseStreamError: if the manifest cannot be written.
         """
-        shared = SharedEstimator(self._parts.estimator, workers)
+        shared = SharedEstimator(self._parts.estimator)
         engine = start_thread("engine", shared.serve)
         threads = [
             start_thread(f"file {number}", lambda: self._work(shared)) for number in range(workers)

@@ -22,15 +22,15 @@ class _Request:
 class SharedEstimator:
     """Implements `stream.estimator.Estimator` for many threads; one thread, `serve`, does the work.
 
-    There is no waiting for a batch to fill: while the engine works the next frames gather. What a
-    frame gets does not depend on its neighbours, and a batch that fails is tried again run by run,
-    so that a run gets what it would get alone.
+    Every run sends whole batches: had it a share only, the engine would mostly find one run's share
+    and begin with that, half empty. There is no waiting for a batch to fill: while the engine works
+    the next frames gather. What a frame gets does not depend on its neighbours, and a batch that
+    fails is tried again run by run, so that a run gets what it would get alone.
     """
 
-    def __init__(self, estimator: Estimator, runs: int) -> None:
-        """So many runs share the batches of `estimator`, which the caller closes."""
+    def __init__(self, estimator: Estimator) -> None:
+        """The caller closes `estimator`."""
         self._estimator = estimator
-        self._share = -(-estimator.batch_size // runs)
         self._waiting: deque[_Request] = deque()
         self._changed = Condition()
         self._is_open = True
@@ -42,8 +42,8 @@ class SharedEstimator:
 
     @property
     def batch_size(self) -> int:
-        """See `Estimator.batch_size`: a run's share of the real one."""
-        return self._share
+        """See `Estimator.batch_size`: that of the one estimator."""
+        return self._estimator.batch_size
 
     def estimate(self, frames: Sequence[Frame]) -> list[FramePoses]:
         """See `Estimator.estimate`."""

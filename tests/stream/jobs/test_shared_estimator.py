@@ -52,7 +52,7 @@ def test_frames_that_wait_at_the_same_time_ride_together() -> None:
         assert go_on.wait(WAIT_SECONDS)
 
     estimator.before_batch = hold
-    shared = SharedEstimator(estimator, runs=3)
+    shared = SharedEstimator(estimator)
     with served(shared):
         first = Asker(shared, 0)
         assert busy.wait(WAIT_SECONDS)
@@ -67,7 +67,7 @@ def test_frames_that_wait_at_the_same_time_ride_together() -> None:
 
 
 def test_everybody_gets_their_own_answers_in_their_order() -> None:
-    shared = SharedEstimator(MadeUpEstimator(batch_size=8), runs=2)
+    shared = SharedEstimator(MadeUpEstimator(batch_size=8))
     with served(shared):
         askers = [Asker(shared, 10 * number, 10 * number + 1) for number in range(20)]
         for number, asker in enumerate(askers):
@@ -75,7 +75,7 @@ def test_everybody_gets_their_own_answers_in_their_order() -> None:
 
 
 def test_a_bad_frame_costs_only_the_run_it_belongs_to() -> None:
-    shared = SharedEstimator(MadeUpEstimator(batch_size=100, failing=[7]), runs=4)
+    shared = SharedEstimator(MadeUpEstimator(batch_size=100, failing=[7]))
     with served(shared):
         askers = [Asker(shared, index) for index in range(12)]
         answers = [asker.answer() for asker in askers]
@@ -83,14 +83,12 @@ def test_a_bad_frame_costs_only_the_run_it_belongs_to() -> None:
     assert isinstance(askers[7].error, EngineError)
 
 
-def test_a_run_gets_its_share_of_the_batch() -> None:
-    sizes = {(1, 4): 1, (8, 2): 4, (8, 3): 3, (4, 1): 4}
-    for (batch, runs), share in sizes.items():
-        assert SharedEstimator(MadeUpEstimator(batch_size=batch), runs).batch_size == share
+def test_a_run_fills_a_batch_by_itself() -> None:
+    assert SharedEstimator(MadeUpEstimator(batch_size=8)).batch_size == 8
 
 
 def test_after_close_nothing_is_taken_and_what_waited_is_answered() -> None:
-    shared = SharedEstimator(MadeUpEstimator(), runs=1)
+    shared = SharedEstimator(MadeUpEstimator())
     with served(shared) as thread:
         asker = Asker(shared, 5)
         assert asker.answer() == [5]
@@ -108,6 +106,6 @@ class Lost(MadeUpEstimator):
 
 
 def test_a_bug_reaches_the_run_that_asked() -> None:
-    shared = SharedEstimator(Lost(), runs=1)
+    shared = SharedEstimator(Lost())
     with served(shared), pytest.raises(ZeroDivisionError):
         shared.estimate([small_frame(0)])
