@@ -242,7 +242,7 @@ def figures(arguments: argparse.Namespace, found: dict[str, Any]) -> list[Figure
         f"{arguments.max_fps:g} of each inferred"
     )
     return [
-        Figure(f"{what}: age of results, p95", found["age_p95_seconds"], "s"),
+        Figure(f"{what}: age of results, p95", found["age_p95_seconds"], "s", readme=True),
         Figure(f"{what}: Jain index", found["jain_index"], ""),
         Figure(f"{what}: frames dropped", found["dropped"], "frames"),
     ]
