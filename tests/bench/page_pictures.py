@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--clip", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     clip = arguments.clip or find_demo_clip()
     with (
         TemporaryDirectory() as folder,
