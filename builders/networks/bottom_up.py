@@ -126,7 +126,7 @@ class CompactBottomUp(nn.Module):
             yield from self.regression_out.parameters()
 
     def lighter(self) -> "CompactBottomUp":
-        """A copy with the first joint-map unit alone and no offset unit, at half the cost.
+        """A copy with the first joint-map unit alone and no offset unit, much cheaper.
 
         What the units learnt together, the mean of their maps, the first says nearly as well.
         """
