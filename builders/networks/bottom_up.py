@@ -54,8 +54,8 @@ class HeadSettings:
     """Of the joint-map units."""
     regression_channels: int | None = 64
     """Of the offset unit; without one, offsets and centre are the first estimate's."""
-    dilations: tuple[int, ...] = DILATIONS
-    """One joint-map unit for each."""
+    guide_units: int = len(DILATIONS)
+    """Joint-map units, of the first so many dilations."""
 
 
 class CompactBottomUp(nn.Module):
@@ -71,7 +71,8 @@ class CompactBottomUp(nn.Module):
         self.transition_guide = _transition(features, channels)
         first, second = AdaptiveConvolution(channels), AdaptiveConvolution(channels)
         self.guide_units = nn.ModuleList(
-            TransformUnit(first, second, channels, dilation) for dilation in heads.dilations
+            TransformUnit(first, second, channels, dilation)
+            for dilation in DILATIONS[: heads.guide_units]
         )
         self.guide_out = _last(channels, JOINTS)
         if heads.regression_channels is not None:
@@ -130,7 +131,7 @@ class CompactBottomUp(nn.Module):
 
         What the units learnt together, the mean of their maps, the first says nearly as well.
         """
-        heads = replace(self.heads, dilations=self.heads.dilations[:1], regression_channels=None)
+        heads = replace(self.heads, guide_units=1, regression_channels=None)
         other = CompactBottomUp(heads)
         known = self.state_dict()
         other.load_state_dict({name: known[name] for name in other.state_dict()})
@@ -138,13 +139,13 @@ class CompactBottomUp(nn.Module):
 
 
 def heads_of(weights: Mapping[str, Tensor]) -> HeadSettings:
-    """The units whose weights these are; dilations count up from one."""
+    """The units whose weights these are."""
     units = {name.split(".")[1] for name in weights if name.startswith("guide_units.")}
     regression = weights.get("transition_regression.0.weight")
     return HeadSettings(
         guide_channels=len(weights["transition_guide.0.weight"]),
         regression_channels=None if regression is None else len(regression),
-        dilations=DILATIONS[: len(units)],
+        guide_units=len(units),
     )
 
 

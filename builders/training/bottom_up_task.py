@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from builders.networks.bottom_up import DILATIONS, CompactBottomUp, HeadSettings
+from builders.networks.bottom_up import CompactBottomUp, HeadSettings
 from builders.networks.mobilenet_fpn import load_movenet, load_movenet_heads
 from builders.training.augment import AugmentSettings, View
 from builders.training.dataset import Views
@@ -30,9 +30,7 @@ class BottomUpSettings(DataSettings, StartSettings):
     """The recipe's `task` section."""
 
     guide_channels: int = 32
-    regression_channels: int | None = 64
-    dilations: tuple[int, ...] = DILATIONS
-    """See `HeadSettings`."""
+    regression_channels: int = 64
     start_weights: Path | None = None
     """MoveNet MultiPose graph for trunk and first maps, relative to the data folder."""
     keep_first_maps: bool = False
@@ -58,9 +56,7 @@ class BottomUpTask(TrainingTask):
     def build(self) -> CompactBottomUp:
         """Trunk and first maps from MoveNet MultiPose, if the recipe names its graph."""
         own = self._settings
-        network = CompactBottomUp(
-            HeadSettings(own.guide_channels, own.regression_channels, own.dilations)
-        )
+        network = CompactBottomUp(HeadSettings(own.guide_channels, own.regression_channels))
         if self._settings.start_weights is not None:
             graph = self._folders.data / self._settings.start_weights
             load_movenet(network.trunk, graph)

@@ -64,7 +64,7 @@ def test_lighter_keeps_what_the_first_unit_says_and_the_first_offsets() -> None:
     torch.testing.assert_close(less.heat, whole.heat)
     torch.testing.assert_close(less.centre, whole.first[:, 17:])
     assert not light.training
-    assert heads_of(light.state_dict()) == HeadSettings(8, None, (1,))
+    assert heads_of(light.state_dict()) == HeadSettings(8, None, 1)
     assert heads_of(CompactBottomUp(HeadSettings(8, 16)).state_dict()) == HeadSettings(8, 16)
 
 
