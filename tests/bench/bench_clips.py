@@ -30,15 +30,17 @@ def run_clip(clip: Path, model: str, folder: Path, *, annotate: bool) -> Path:
     return results
 
 
-def figures(clip: str, recall: ClipRecall, tracks: int, seconds: float) -> Iterator[Figure]:
-    """People found and empty frames that are not, for the README; tracks and seconds beside."""
+def figures(
+    clip: str, recall: ClipRecall, tracks: int, seconds: float, *, shown: bool = True
+) -> Iterator[Figure]:
+    """People found and empty frames that are not, for the README if `shown`; tracks and seconds."""
     shares = recall.figures()
     if "recall" in shares:
         name = f"People found by `run`, {clip} ({recall.found} of {recall.people})"
-        yield Figure(name, 100 * shares["recall"], "%", readme=True)
+        yield Figure(name, 100 * shares["recall"], "%", readme=shown)
     if "false_frame_share" in shares:
         name = f"Empty frames with a ghost, {clip} ({recall.false_frames} of {recall.empty_frames})"
-        yield Figure(name, 100 * shares["false_frame_share"], "%", readme=True)
+        yield Figure(name, 100 * shares["false_frame_share"], "%", readme=shown)
     yield Figure(f"Tracks, {clip}", tracks, "")
     yield Figure(f"Whole command, {clip}", seconds, "s")
 
@@ -57,7 +59,7 @@ def measure(clip: str, shared: Path, model: str, folder: Path, *, annotate: bool
     seconds = clock.monotonic() - began
     teacher = shared / "labelled" / "video_pseudo" / f"{clip}.json"
     recall = recall_of_results(results, teacher, MISSED_BY_TEACHER.get(clip, frozenset()))
-    return list(figures(clip, recall, track_count(results), seconds))
+    return list(figures(clip, recall, track_count(results), seconds, shown=model == "bottom_up"))
 
 
 def main() -> None:
