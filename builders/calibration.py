@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import Artefact
-from engines.bucket_engine import Arrays, BucketEngine
+from engines.batch_ring import Arrays
+from engines.bucket_engine import BucketEngine
 from engines.certification.agreement import Agreement, Candidates, compare
 from engines.certification.candidates import find_candidates, least_score, sigmas_of
 from engines.certification.certify import ReferenceFinder

@@ -13,21 +13,19 @@ another order; the difference is that of rounding (the contract test holds 1e-3 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import Manifest
+from engines.batch_ring import Arrays, BatchRing, RunBatch, Slots, direct_slots
 from engines.device_tensors import is_tensor, on_processor, padded_tensor
 from engines.engine import EngineSpec, Tensors
+from engines.pending import PendingBatch
 from engines.shape_buckets import Ride, rides
 from engines.tensor_check import check_tensors, fixed_inputs, row_bytes
 from stream.errors import EngineError
-
-Arrays = dict[str, NDArray[np.generic]]
-RunBatch = Callable[[Arrays], Tensors]
-"""Runs inputs whose batch is one of the buckets, contiguous; the arrays it returns may be
-overwritten by the next call."""
 
 
 def _nothing_to_close() -> None:
@@ -35,12 +33,13 @@ def _nothing_to_close() -> None:
 
 
 class BucketEngine:
-    """Implements `Engine` over a function that runs batches of fixed sizes.
+    """Implements `OverlappingEngine` over what runs batches of fixed sizes.
 
     Args:
         spec: what the engine is; `spec.batches` are its buckets.
         manifest: names, types and shapes that inputs and outputs must have.
-        run_batch: owns the compiled graph; dropping it frees the graph.
+        work: slots for each bucket, where batches overlap; else a function that runs one batch.
+            Owns the compiled graph; dropping it frees the graph.
         close: frees what dropping does not; called once.
 
     Raises:
@@ -52,19 +51,24 @@ class BucketEngine:
         self,
         spec: EngineSpec,
         manifest: Manifest,
-        run_batch: RunBatch,
+        work: RunBatch | Slots,
         close: Callable[[], None] = _nothing_to_close,
     ) -> None:
-        self._spec = spec
         self._inputs = fixed_inputs(manifest, spec.canvas)
-        self._run: RunBatch | None = run_batch
+        slots = direct_slots(spec.batches, work) if callable(work) else work
+        self._ring: BatchRing | None = BatchRing(slots)
+        self._spec = replace(spec, in_flight=self._ring.depth)
         self._close = close
-        # Blank pictures warm every bucket up and show the shapes of the outputs.
+        # Blank pictures warm every slot up and show the shapes of the outputs.
         for bucket in spec.batches:
-            warm = dict(run_batch(self._blank(bucket)))
-            check_tensors(f"{self._title} outputs", manifest.outputs, warm)
-            self._outputs = {name: (array.shape[1:], array.dtype) for name, array in warm.items()}
-            self._spec = replace(spec, result_bytes=row_bytes(warm))
+            for slot in slots[bucket]:
+                slot.start(self._blank(bucket))
+                warm = dict(slot.finish())
+                check_tensors(f"{self._title} outputs", manifest.outputs, warm)
+                self._outputs = {
+                    name: (array.shape[1:], array.dtype) for name, array in warm.items()
+                }
+                self._spec = replace(self._spec, result_bytes=row_bytes(warm))
 
     @property
     def spec(self) -> EngineSpec:
@@ -73,7 +77,11 @@ class BucketEngine:
 
     def infer(self, inputs: Tensors) -> Arrays:
         """See `Engine.infer`; a batch of 0 gives outputs of 0."""
-        if self._run is None:
+        return self.submit(inputs).result()
+
+    def submit(self, inputs: Tensors) -> PendingBatch:
+        """See `OverlappingEngine.submit`; where nothing overlaps, the batch is computed here."""
+        if self._ring is None:
             raise EngineError(f"{self._title} was closed; open a new engine")
         batch = check_tensors(f"{self._title} inputs", self._inputs, inputs)
         if self._spec.device == "cpu":
@@ -81,14 +89,19 @@ class BucketEngine:
         results: Arrays = {
             name: np.empty((batch, *shape), dtype) for name, (shape, dtype) in self._outputs.items()
         }
-        for ride in rides(batch, self._spec.batches):
-            self._keep(results, ride, self._run(self._rows(inputs, ride)))
-        return results
+        passages = [
+            self._ring.send(
+                ride.bucket, self._rows(inputs, ride), partial(self._keep, results, ride)
+            )
+            for ride in rides(batch, self._spec.batches)
+        ]
+        return PendingBatch(self._ring, passages, results)
 
     def close(self) -> None:
-        """See `Engine.close`."""
-        if self._run is not None:
-            self._run = None
+        """See `Engine.close`; waits for what is under way, whose results stay to be had."""
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
             self._close()
 
     @property

@@ -1,5 +1,6 @@
 """Frames through a graph that takes canvases: letterbox, batches, engines; gives raw outputs."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from engines.artefact import Artefact, Manifest, StageName
 from engines.engine import Engine, EngineSpec, Tensors
+from engines.pending import Pending, submitted
 from engines.preprocessing.device_frames import taken_planes
 from stream.clock import Clock
 from stream.errors import ConfigError, EngineError
@@ -56,6 +58,18 @@ class CanvasBatch:
                 "try another precision or engine"
             )
         return values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingCanvases:
+    """A `CanvasBatch` that is under way."""
+
+    rows: tuple[int, ...]
+    frames: tuple[Frame, ...]
+    places: tuple[Letterbox, ...]
+    outputs: Pending
+    seconds: float
+    """That it took to hand the canvases over; all of the work where nothing overlaps."""
 
 
 class CanvasStage:
@@ -113,21 +127,41 @@ class CanvasStage:
         """
         return self._engine(best_canvas(width, height, self.manifest.canvases)).spec
 
+    @property
+    def in_flight(self) -> int:
+        """Batches that are worth having under way; see `EngineSpec.in_flight`."""
+        return max((engine.spec.in_flight for engine in self._engines.values()), default=1)
+
     def run(self, frames: Sequence[Frame]) -> Iterator[CanvasBatch]:
         """Batches of the frames, of one canvas each; every frame is in exactly one.
 
         Raises:
             EngineError: if an engine fails, or after `close`.
         """
-        if self._closed:
-            raise EngineError(f"estimator of model {self.manifest.name} was closed; make a new one")
-        for canvas, rows in self._by_canvas(frames).items():
-            for start in range(0, len(rows), self.batch_size):
-                some = rows[start : start + self.batch_size]
-                batch = self._infer(canvas, some, [frames[row] for row in some])
-                inferred = self._clock.monotonic()
-                yield batch
-                self._observe("post", self._clock.monotonic() - inferred)
+        under_way: deque[PendingCanvases] = deque()
+        for pending in self._submissions(frames):
+            under_way.append(pending)
+            if len(under_way) >= self.in_flight:
+                yield from self.finish([under_way.popleft()])
+        yield from self.finish(under_way)
+
+    def submit(self, frames: Sequence[Frame]) -> Sequence[PendingCanvases]:
+        """Hands the frames to the engines; `finish` gives what they say.
+
+        Raises:
+            EngineError: as `run`; on engines that overlap, what fails later is raised by `finish`.
+        """
+        return list(self._submissions(frames))
+
+    def finish(self, pending: Iterable[PendingCanvases]) -> Iterator[CanvasBatch]:
+        """Waits for each batch; what was submitted first is to be finished first."""
+        for one in pending:
+            start = self._clock.monotonic()
+            outputs = one.outputs.result()
+            inferred = self._clock.monotonic()
+            self._observe("infer", one.seconds + inferred - start)
+            yield CanvasBatch(one.rows, one.frames, one.places, outputs)
+            self._observe("post", self._clock.monotonic() - inferred)
 
     def close(self) -> None:
         """Closes all engines; a second call does nothing."""
@@ -143,16 +177,25 @@ class CanvasStage:
             groups.setdefault(best_canvas(*size, self.manifest.canvases), []).append(row)
         return groups
 
-    def _infer(self, canvas: Canvas, rows: Iterable[int], frames: Sequence[Frame]) -> CanvasBatch:
+    def _submissions(self, frames: Sequence[Frame]) -> Iterator[PendingCanvases]:
+        if self._closed:
+            raise EngineError(f"estimator of model {self.manifest.name} was closed; make a new one")
+        for canvas, rows in self._by_canvas(frames).items():
+            for some in _split(rows, self.batch_size):
+                yield self._submit(canvas, some, [frames[row] for row in some])
+
+    def _submit(
+        self, canvas: Canvas, rows: Iterable[int], frames: Sequence[Frame]
+    ) -> PendingCanvases:
         engine = self._engine(canvas)
         start = self._clock.monotonic()
         places = [letterbox(f.picture.width, f.picture.height, *canvas) for f in frames]
         pixels = self._render(canvas, frames, places)
         rendered = self._clock.monotonic()
-        outputs = engine.infer({"canvas": pixels})
+        outputs = submitted(engine, {"canvas": pixels})
         self._observe("pre", rendered - start)
-        self._observe("infer", self._clock.monotonic() - rendered)
-        return CanvasBatch(tuple(rows), tuple(frames), tuple(places), outputs)
+        seconds = self._clock.monotonic() - rendered
+        return PendingCanvases(tuple(rows), tuple(frames), tuple(places), outputs, seconds)
 
     def _engine(self, canvas: Canvas) -> Engine:
         if canvas not in self._engines:
@@ -174,3 +217,8 @@ class CanvasStage:
         for row, frame, place in zip(pixels, frames, places, strict=True):
             row[:] = to_canvas(frame.picture, place)
         return pixels
+
+
+def _split(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

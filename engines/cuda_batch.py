@@ -1,42 +1,54 @@
 """Buffers of one batch size on an NVIDIA GPU, through torch: memory, streams and graphs.
 
 Owns every buffer it makes. Pinned host memory takes the uploads and downloads; nothing is shared
-with the caller. Not thread-safe; each batch size has its own `cuda_stream`.
+with the caller. Not thread-safe. Each has a `cuda_stream` of its own: of several, one uploads while
+another computes and a third one downloads (`engines/batch_ring.py`).
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import TensorSpec
+from engines.batch_ring import Arrays
 from engines.device_tensors import is_tensor
 from engines.engine import Tensors
 from stream.errors import EngineError
 
+log = logging.getLogger(__name__)
+
 HOW_TO_GET_TORCH = "pip install 'posestream[gpu]'"
+SlotT = TypeVar("SlotT")
 
 
 class CudaBatch:
-    """Inputs and outputs of a fixed shape, on the device and pinned on the host.
+    """Implements `engines.batch_ring.Slot`: inputs and outputs of a fixed shape, and the work.
 
     Args:
         inputs: with whole shapes.
         outputs: with whole shapes.
+        device: `cuda`; with `cpu` the same calls do the same, one after the other, for tests.
 
     Raises:
         EngineError: if torch or the GPU's memory is missing.
     """
 
-    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+    def __init__(
+        self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], device: str = "cuda"
+    ) -> None:
         torch = import_torch()
-        self._torch = torch
+        self._torch, self._device = torch, device
+        self._calls = getattr(torch, device)
         with cuda_errors():
-            self.cuda_stream = torch.cuda.Stream()
+            self.cuda_stream = self._calls.Stream()
+            self._done = self._calls.Event()
             self._inputs = {spec.name: self._pair(spec) for spec in inputs}
             self._outputs = {spec.name: self._pair(spec) for spec in outputs}
+        self._execute: Callable[[int], None] | None = None
         self._graph: Any = None
 
     @property
@@ -45,43 +57,58 @@ class CudaBatch:
         return {name: device for name, (_, device) in self._inputs.items()}
 
     @property
+    def handle(self) -> int:
+        """Of the stream, as CUDA knows it."""
+        return int(getattr(self.cuda_stream, "cuda_stream", 0))
+
+    @property
     def addresses(self) -> dict[str, int]:
         """Device address of every input and output; fixed as long as this object lives."""
         pairs = self._inputs | self._outputs
         return {name: int(device.data_ptr()) for name, (_, device) in pairs.items()}
 
-    def run(self, inputs: Tensors, execute: Callable[[int], None]) -> Tensors:
-        """Uploads, executes on the stream of the given handle (or its graph), downloads.
+    def prepare(self, execute: Callable[[int], None], *, record: bool) -> None:
+        """Says what the work is: called with the handle of the stream, it must not wait.
 
-        The returned arrays are the pinned buffers: the next call overwrites them.
+        Args:
+            execute: the work.
+            record: as a CUDA graph, which later batches replay, after one plain run. What cannot be
+                recorded runs plainly, and `cuda_graph_refused` is logged with the reason.
 
         Raises:
-            EngineError: if the device fails.
+            EngineError: if the device fails in the plain run.
+        """
+        self._execute = execute
+        if not record:
+            return
+        with cuda_errors(), self._calls.stream(self.cuda_stream):
+            execute(self.handle)
+            self._calls.synchronize()
+        try:
+            self._graph = self._recorded(execute)
+        except EngineError as error:
+            log.warning("cuda_graph_refused", extra={"reason": str(error)})
+
+    def start(self, inputs: Arrays) -> None:
+        """Uploads, executes and downloads, in this order, on its own stream; does not wait.
+
+        See `Slot.start`.
         """
         with cuda_errors():
             # Inputs that are on the device may still be under way there.
-            self.cuda_stream.wait_stream(self._torch.cuda.current_stream())
-        with cuda_errors(), self._torch.cuda.stream(self.cuda_stream):
-            for name in self._inputs:
-                self._upload(name, inputs[name])
-            self._execute(execute)
-            for pinned, device in self._outputs.values():
-                pinned.copy_(device, non_blocking=True)
-            self.cuda_stream.synchronize()
-        return {name: pinned.numpy() for name, (pinned, _) in self._outputs.items()}
+            self.cuda_stream.wait_stream(self._calls.current_stream())
+        try:
+            with cuda_errors(), self._calls.stream(self.cuda_stream):
+                self._enqueue(inputs)
+        except EngineError:
+            self._wait_after_failure()
+            raise
 
-    def capture(self, execute: Callable[[int], None]) -> None:
-        """Records `execute` as a CUDA graph that later runs replay; call it after one plain run.
-
-        Raises:
-            EngineError: if the device fails or the work cannot be recorded.
-        """
-        torch = self._torch
+    def finish(self) -> Tensors:
+        """See `Slot.finish`; the arrays are the pinned buffers."""
         with cuda_errors():
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=self.cuda_stream):
-                execute(int(self.cuda_stream.cuda_stream))
-        self._graph = graph
+            self._done.synchronize()
+        return {name: pinned.numpy() for name, (pinned, _) in self._outputs.items()}
 
     def keep_outputs(self, outputs: Mapping[str, Any]) -> None:
         """Copies device tensors into the output buffers, for engines that make their own."""
@@ -90,31 +117,75 @@ class CudaBatch:
 
     def close(self) -> None:
         """Frees the graph before the buffers that it writes to."""
-        self._graph = None
+        self._graph = self._execute = None
         self._inputs.clear()
         self._outputs.clear()
+
+    def _enqueue(self, inputs: Arrays) -> None:
+        for name in self._inputs:
+            self._upload(name, inputs[name])
+        if self._graph is not None:
+            self._graph.replay()
+        elif self._execute is not None:
+            self._execute(self.handle)
+        for pinned, device in self._outputs.values():
+            pinned.copy_(device, non_blocking=True)
+        self._done.record(self.cuda_stream)
 
     def _upload(self, name: str, values: Any) -> None:
         pinned, device = self._inputs[name]
         if is_tensor(values):
-            values.record_stream(self.cuda_stream)
+            if self._device != "cpu":
+                values.record_stream(self.cuda_stream)
             device.copy_(values, non_blocking=True)
             return
+        # Nobody reads the pinned memory any more: the batch before in this slot is over.
         pinned.numpy()[:] = values
         device.copy_(pinned, non_blocking=True)
 
-    def _execute(self, execute: Callable[[int], None]) -> None:
-        if self._graph is None:
-            execute(int(self.cuda_stream.cuda_stream))
-        else:
-            self._graph.replay()
+    def _wait_after_failure(self) -> None:
+        """What was begun of a failed batch must not write into the buffers of the next one."""
+        try:
+            with cuda_errors():
+                self._calls.synchronize()
+        except EngineError as error:
+            log.warning("cuda_still_failing", extra={"reason": str(error)})
+
+    def _recorded(self, execute: Callable[[int], None]) -> Any:
+        torch = self._torch
+        with cuda_errors():
+            graph = torch.cuda.CUDAGraph()
+            # Other threads take pictures from the decoder meanwhile, and wait for that.
+            mode = "thread_local"
+            with torch.cuda.graph(graph, stream=self.cuda_stream, capture_error_mode=mode):
+                execute(self.handle)
+        return graph
 
     def _pair(self, spec: TensorSpec) -> tuple[Any, Any]:
         torch = self._torch
         shape = [int(side or 1) for side in spec.shape]
         dtype = getattr(torch, spec.dtype)
-        pinned = torch.zeros(shape, dtype=dtype, pin_memory=True)
-        return pinned, torch.zeros(shape, dtype=dtype, device="cuda")
+        pinned = torch.zeros(shape, dtype=dtype, pin_memory=self._device != "cpu")
+        return pinned, torch.zeros(shape, dtype=dtype, device=self._device)
+
+
+def open_slots(count: int, open_slot: Callable[[], SlotT]) -> list[SlotT]:
+    """So many slots, or as many as the GPU has memory for, at least one.
+
+    Fewer only take away overlap: `overlap_reduced` is logged with the reason.
+
+    Raises:
+        EngineError: if there is no room for one.
+    """
+    slots = [open_slot()]
+    while len(slots) < count:
+        try:
+            slots.append(open_slot())
+        except EngineError as error:
+            extra = {"in_flight": len(slots), "wanted": count, "reason": str(error)}
+            log.warning("overlap_reduced", extra=extra)
+            break
+    return slots
 
 
 def import_torch() -> Any:
@@ -138,6 +209,8 @@ def cuda_errors() -> Iterator[None]:
     torch = import_torch()
     try:
         yield
+    except EngineError:
+        raise
     except torch.cuda.OutOfMemoryError as error:
         raise EngineError(
             f"the GPU is out of memory: {error}; close other programs, build smaller batches "

@@ -39,6 +39,8 @@ class EngineSpec:
     """Batch sizes the graph was compiled for, ascending; others are padded up or split."""
     result_bytes: int = 0
     """What leaves the device for one frame or crop: poses, no maps."""
+    in_flight: int = 1
+    """Batches that may be under way at once (`engines/pending.py`)."""
 
 
 class Engine(Protocol):

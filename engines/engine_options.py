@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from engines.batch_ring import IN_FLIGHT_ON_GPU
 from engines.engine_store import EngineStore
 
 
@@ -13,6 +14,9 @@ class EngineOptions:
     """Batch sizes to compile for; batches of other sizes are padded up to one, or split."""
     store: EngineStore | None = None
     """Where built engines lie; None compiles in memory (where the engine can)."""
+    in_flight: int = IN_FLIGHT_ON_GPU
+    """Batches that a GPU may have under way; each takes the memory of its activations. The
+    processor has one: it works on all rows of a batch side by side already."""
 
 
 DEFAULT_OPTIONS = EngineOptions()

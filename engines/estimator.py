@@ -1,6 +1,6 @@
 """Frames to poses: the only class of this package that the pipeline sees."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from engines.canvas_stage import (
     CanvasStage,
     EngineFactory,
     Observer,
+    PendingCanvases,
     observe_nothing,
 )
 from engines.decoding.suppression import select_people
@@ -23,7 +24,7 @@ from stream.skeleton import SKELETONS
 
 
 class OnePassEstimator:
-    """Implements `stream.estimator.Estimator` with a one-pass model.
+    """Implements `stream.estimator.OverlappingEstimator` with a one-pass model.
 
     Args:
         artefact: the model; picks canvases, thresholds and the skeleton.
@@ -79,14 +80,34 @@ class OnePassEstimator:
         Raises:
             EngineError: also if the model gives NaN or infinity, or after `close`.
         """
-        found: dict[int, FramePoses] = {}
-        for batch in self._stage.run(frames):
-            found.update(zip(batch.rows, self._poses(batch), strict=True))
-        return [found[row] for row in range(len(frames))]
+        return self._in_order(self._stage.run(frames))
+
+    @property
+    def in_flight(self) -> int:
+        """See `OverlappingEstimator.in_flight`."""
+        return self._stage.in_flight
+
+    def submit(self, frames: Sequence[Frame]) -> "_PosesUnderWay":
+        """See `OverlappingEstimator.submit`."""
+        return _PosesUnderWay(self, self._stage.submit(frames))
 
     def close(self) -> None:
         """See `Estimator.close`."""
         self._stage.close()
+
+    def finish(self, pending: Sequence[PendingCanvases]) -> list[FramePoses]:
+        """Poses of the frames that were submitted, in their order.
+
+        Raises:
+            EngineError: as `estimate`.
+        """
+        return self._in_order(self._stage.finish(pending))
+
+    def _in_order(self, batches: Iterable[CanvasBatch]) -> list[FramePoses]:
+        found: dict[int, FramePoses] = {}
+        for batch in batches:
+            found.update(zip(batch.rows, self._poses(batch), strict=True))
+        return [found[row] for row in range(len(found))]
 
     def _poses(self, batch: CanvasBatch) -> list[FramePoses]:
         keypoints = batch.finite("keypoints", self.model)
@@ -105,6 +126,17 @@ class OnePassEstimator:
                 batch.frames, batch.places, keypoints, people, strict=True
             )
         ]
+
+
+class _PosesUnderWay:
+    """Implements `stream.estimator.PendingPoses`."""
+
+    def __init__(self, estimator: OnePassEstimator, pending: Sequence[PendingCanvases]) -> None:
+        self._estimator, self._pending = estimator, pending
+
+    def result(self) -> list[FramePoses]:
+        """See `PendingPoses.result`."""
+        return self._estimator.finish(self._pending)
 
 
 def _source_poses(

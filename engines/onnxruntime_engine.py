@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from engines.artefact import Artefact
-from engines.bucket_engine import Arrays, BucketEngine, RunBatch
+from engines.batch_ring import Arrays, RunBatch
+from engines.bucket_engine import BucketEngine
 from engines.engine import EngineSpec, Precision, Tensors
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.hardware import bounded_threads

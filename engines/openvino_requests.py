@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.bucket_engine import Arrays, RunBatch
+from engines.batch_ring import Arrays, RunBatch
 from engines.engine import Tensors
 from stream.errors import EngineError
 

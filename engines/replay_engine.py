@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.artefact import Manifest
-from engines.bucket_engine import Arrays
+from engines.batch_ring import Arrays
 from engines.engine import Engine, EngineSpec, Precision, Tensors
 from engines.tensor_check import check_tensors, fixed_inputs, row_bytes
 from stream.errors import EngineError

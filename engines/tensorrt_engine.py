@@ -1,20 +1,20 @@
 """Runs plans that `posestream build` made with TensorRT or TensorRT-RTX, on an NVIDIA GPU.
 
-One engine (its weights are there once), one context per batch size, each with its own profile,
-buffers, stream and CUDA graph. Nothing of the library is touched before the driver has named a GPU,
-and a plan is loaded only from the store: it can carry code.
+One engine (its weights are there once); of each batch size as many contexts as batches are to be
+under way, each with its own profile, buffers, stream and CUDA graph. Nothing of the library is
+touched before the driver has named a GPU, and a plan is loaded only from the store: it can carry
+code.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engines.artefact import Artefact
-from engines.bucket_engine import Arrays, BucketEngine
-from engines.cuda_batch import CudaBatch, import_torch, whole_shape
-from engines.engine import EngineSpec, Precision, Tensors
+from engines.bucket_engine import BucketEngine
+from engines.cuda_batch import CudaBatch, import_torch, open_slots, whole_shape
+from engines.engine import EngineSpec, Precision
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.engine_store import BuildKey, EngineStore, StoreEntry
 from engines.hardware import bounded_threads
@@ -127,7 +127,8 @@ def _open(
     )
     loaded = _LoadedPlan(backend, artefact, entry, gpu)
     try:
-        return BucketEngine(spec, artefact.manifest, loaded.open_contexts(spec), loaded.close)
+        slots = loaded.open_slots(spec, options.in_flight)
+        return BucketEngine(spec, artefact.manifest, slots, loaded.close)
     except EngineError:
         loaded.close()
         raise
@@ -149,14 +150,6 @@ def _first_built(
     )
 
 
-@dataclass(slots=True)
-class _Context:
-    """One batch size, ready to run."""
-
-    context: Any
-    batch: CudaBatch
-
-
 class _LoadedPlan:
     """A deserialised engine and its contexts; frees them in the order the library wants."""
 
@@ -166,7 +159,7 @@ class _LoadedPlan:
         self._title = f"{backend.flavour} plan of model {artefact.manifest.name}"
         self._messages = MessageLog()
         self._logger = new_logger(backend, self._messages)
-        self._contexts: dict[int, _Context] = {}
+        self._slots: dict[int, list[CudaBatch]] = {}
         self._kernel_cache: Any = None
         self._kernel_file = entry.folder.parent.parent / "kernels" / entry.folder.name
         plan = entry.file(PLAN_NAME).read_bytes()
@@ -181,32 +174,29 @@ class _LoadedPlan:
                 "build it again with posestream build --rebuild"
             )
 
-    def open_contexts(self, spec: EngineSpec) -> Any:
-        """Makes and warms a context for each batch size; returns what runs a batch."""
+    def open_slots(self, spec: EngineSpec, in_flight: int) -> dict[int, list[CudaBatch]]:
+        """Makes contexts for each batch size."""
         for index, batch in enumerate(spec.batches):
-            self._contexts[batch] = self._open_context(index, batch, spec.canvas)
-        return self._run
+            open_slot = partial(self._open_slot, index, batch, spec.canvas)
+            self._slots[batch] = open_slots(in_flight, open_slot)
+        return self._slots
 
     def close(self) -> None:
-        """Graphs and buffers, contexts, engine, runtime."""
+        """Graphs, contexts and buffers, engine, runtime."""
         self._save_kernels()
-        for context in self._contexts.values():
-            context.batch.close()
-            context.context = None
-        self._contexts.clear()
+        for slots in self._slots.values():
+            for slot in slots:
+                slot.close()
+        self._slots.clear()
         self._kernel_cache = None
         self._engine = None
         self._runtime = None
-
-    def _run(self, inputs: Arrays) -> Tensors:
-        context = self._contexts[len(next(iter(inputs.values())))]
-        return context.batch.run(inputs, partial(self._execute, context.context))
 
     def _execute(self, context: Any, cuda_stream: int) -> None:
         if not context.execute_async_v3(cuda_stream):
             raise EngineError(f"{self._title} failed: {self._messages.last_errors}")
 
-    def _open_context(self, profile: int, batch: int, canvas: tuple[int, int]) -> _Context:
+    def _open_slot(self, profile: int, batch: int, canvas: tuple[int, int]) -> CudaBatch:
         manifest = self._artefact.manifest
         inputs = [
             whole_shape(spec, [batch, *(side or 1 for side in spec.shape[1:])])
@@ -219,25 +209,16 @@ class _LoadedPlan:
             outputs = [
                 whole_shape(spec, context.get_tensor_shape(spec.name)) for spec in manifest.outputs
             ]
-            buffers = CudaBatch(inputs, outputs)
-            handle = int(buffers.cuda_stream.cuda_stream)
-            self._require(context.set_optimization_profile_async(profile, handle), "profile")
+            slot = CudaBatch(inputs, outputs)
+            self._require(context.set_optimization_profile_async(profile, slot.handle), "profile")
             for spec in inputs:  # a change of the profile forgets them
                 self._require(context.set_input_shape(spec.name, spec.shape), "input shape")
-            for name, address in buffers.addresses.items():
+            for name, address in slot.addresses.items():
                 self._require(context.set_tensor_address(name, address), "tensor address")
-        opened = _Context(context, buffers)
-        self._capture(opened)
-        return opened
-
-    def _capture(self, context: _Context) -> None:
-        """RTX records graphs by itself; of full TensorRT torch records them, after one run."""
-        if self._backend.flavour is Flavour.TENSORRT_RTX:
-            return
-        execute = partial(self._execute, context.context)
-        execute(int(context.batch.cuda_stream.cuda_stream))
-        context.batch.cuda_stream.synchronize()
-        context.batch.capture(execute)
+            # RTX records graphs by itself; of full TensorRT torch records them.
+            record = self._backend.flavour is Flavour.TENSORRT
+            slot.prepare(partial(self._execute, context), record=record)
+        return slot
 
     def _new_context(self) -> Any:
         context = self._engine.create_execution_context(self._runtime_config())

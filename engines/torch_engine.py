@@ -10,8 +10,16 @@ from typing import Any
 from zipfile import BadZipFile
 
 from engines.artefact import Artefact
-from engines.bucket_engine import Arrays, BucketEngine
-from engines.cuda_batch import CudaBatch, as_arrays, cuda_errors, import_torch, whole_shape
+from engines.batch_ring import Arrays
+from engines.bucket_engine import BucketEngine
+from engines.cuda_batch import (
+    CudaBatch,
+    as_arrays,
+    cuda_errors,
+    import_torch,
+    open_slots,
+    whole_shape,
+)
 from engines.engine import EngineSpec, Precision, Tensors
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.engine_store import BuildKey
@@ -68,7 +76,8 @@ def open_torch(
         return BucketEngine(spec, artefact.manifest, partial(_on_processor, torch, program))
     on_gpu = _GpuPrograms(torch, program, artefact, spec)
     try:
-        return BucketEngine(spec, artefact.manifest, on_gpu.run, on_gpu.close)
+        slots = on_gpu.open_slots(options.in_flight)
+        return BucketEngine(spec, artefact.manifest, slots, on_gpu.close)
     except EngineError:
         on_gpu.close()
         raise
@@ -131,42 +140,32 @@ def _named(outputs: Any) -> dict[str, Any]:
 
 
 class _GpuPrograms:
-    """The program for every batch size."""
+    """The program for every batch size, as often as batches are to be under way."""
 
     def __init__(self, torch: Any, program: Any, artefact: Artefact, spec: EngineSpec) -> None:
         _forbid_tf32(torch)
+        self._torch, self._artefact, self._spec = torch, artefact, spec
         with cuda_errors():
-            moved = program.to("cuda")
-        self._ready = {
-            batch: _GpuProgram(torch, moved, artefact, spec, batch) for batch in spec.batches
-        }
+            self._program = program.to("cuda")
+        self._ready: dict[int, list[CudaBatch]] = {}
 
-    def run(self, inputs: Arrays) -> Tensors:
-        return self._ready[len(next(iter(inputs.values())))].run(inputs)
+    def open_slots(self, in_flight: int) -> dict[int, list[CudaBatch]]:
+        """Records the program for every batch size."""
+        for batch in self._spec.batches:
+            self._ready[batch] = open_slots(in_flight, partial(self._open_slot, batch))
+        return self._ready
 
     def close(self) -> None:
-        for program in self._ready.values():
-            program.close()
+        for slots in self._ready.values():
+            for slot in slots:
+                slot.close()
         self._ready.clear()
 
-
-def _forbid_tf32(torch: Any) -> None:
-    """A reference computes in fp32; for the whole process, as torch has it."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-
-class _GpuProgram:
-    """The program for one batch size, recorded as a CUDA graph."""
-
-    def __init__(
-        self, torch: Any, program: Any, artefact: Artefact, spec: EngineSpec, batch: int
-    ) -> None:
-        self._torch = torch
-        self._program = program
+    def _open_slot(self, batch: int) -> CudaBatch:
+        torch, manifest = self._torch, self._artefact.manifest
         inputs = [
             whole_shape(one, [batch, *(side or 1 for side in one.shape[1:])])
-            for one in fixed_inputs(artefact.manifest, spec.canvas)
+            for one in fixed_inputs(manifest, self._spec.canvas)
         ]
         with cuda_errors(), torch.inference_mode():
             blank = [
@@ -174,16 +173,18 @@ class _GpuProgram:
                 for one in inputs
             ]
             shown = _named(self._program(*blank))
-        outputs = [whole_shape(one, shown[one.name].shape) for one in artefact.manifest.outputs]
-        self._batch = CudaBatch(inputs, outputs)
-        self._batch.capture(self._execute)
+        slot = CudaBatch(
+            inputs, [whole_shape(one, shown[one.name].shape) for one in manifest.outputs]
+        )
+        slot.prepare(partial(self._execute, slot), record=True)
+        return slot
 
-    def run(self, inputs: Arrays) -> Tensors:
-        return self._batch.run(inputs, self._execute)
-
-    def close(self) -> None:
-        self._batch.close()
-
-    def _execute(self, _cuda_stream: int) -> None:
+    def _execute(self, slot: CudaBatch, _cuda_stream: int) -> None:
         with self._torch.inference_mode():
-            self._batch.keep_outputs(_named(self._program(*self._batch.inputs.values())))
+            slot.keep_outputs(_named(self._program(*slot.inputs.values())))
+
+
+def _forbid_tf32(torch: Any) -> None:
+    """A reference computes in fp32; for the whole process, as torch has it."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False

@@ -1,7 +1,7 @@
 """What the pipeline needs of a pose estimator; `engines.estimator` is the real one."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from stream.frame import Frame
 from stream.pose import FramePoses
@@ -30,4 +30,34 @@ class Estimator(Protocol):
 
     def close(self) -> None:
         """Frees the engine; a second call does nothing."""
+        ...
+
+
+class PendingPoses(Protocol):
+    """Poses of frames that were handed to an estimator."""
+
+    def result(self) -> list[FramePoses]:
+        """Waits for them; see `Estimator.estimate`. To be called once.
+
+        Raises:
+            EngineError: if the engine failed on these frames.
+        """
+        ...
+
+
+@runtime_checkable
+class OverlappingEstimator(Estimator, Protocol):
+    """An estimator that takes the next frames before it has told the people of the last ones."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls of `submit` are worth having under way; 1: nothing is gained by it."""
+        ...
+
+    def submit(self, frames: Sequence[Frame]) -> PendingPoses:
+        """As `estimate`, without waiting; results are to be asked for in the order of the calls.
+
+        Raises:
+            EngineError: if the frames are refused, or after `close`.
+        """
         ...

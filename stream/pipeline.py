@@ -12,13 +12,14 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from stream.batcher import Batcher
 from stream.clock import Clock
 from stream.errors import ConfigError, EngineError
-from stream.estimator import Estimator
+from stream.estimator import Estimator, OverlappingEstimator, PendingPoses
 from stream.frame import Frame, FrameBatch, FrameResult, Outcome
 from stream.ingest.source import Source
 from stream.observer import Observer
@@ -180,6 +181,17 @@ class Grouper:
         return group or None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupUnderWay:
+    """A group whose frames were handed to the estimator."""
+
+    group: Group
+    frames: FrameBatch = ()
+    """Those that are inferred."""
+    poses: PendingPoses | None = None
+    """None if nothing is to be waited for: every entry has its outcome."""
+
+
 class EstimateStage:
     """Gives every entry its outcome, and its people to those that are inferred."""
 
@@ -187,35 +199,67 @@ class EstimateStage:
         self._run = run
         self._failures = 0
 
+    @property
+    def depth(self) -> int:
+        """How many groups are worth having under way; one of a camera: no frame waits in line."""
+        estimator = self._run.estimator
+        if self._run.source.description.is_live or not isinstance(estimator, OverlappingEstimator):
+            return 1
+        return estimator.in_flight
+
     def settle(self, group: Group) -> Group:
         """Infers what is to be inferred; after a stop request nothing is, and the rest skipped.
 
         Raises:
             EngineError: if this is the last of `MAX_FAILED_BATCHES` failing batches in a row.
         """
+        return self.finish(self.begin(group))
+
+    def begin(self, group: Group) -> GroupUnderWay:
+        """The first half of `settle`: hands the frames over."""
         if self._run.stop.requested:
-            return _settled(group, Outcome.SKIPPED)
+            return GroupUnderWay(_settled(group, Outcome.SKIPPED))
         waiting = [entry for entry in group if entry.outcome is None]
         if not waiting:
-            return group
+            return GroupUnderWay(group)
         now = self._run.clock.monotonic()
         for entry in waiting:
             self._run.observer.stage("queue", now - entry.read_seconds)
-        found = self._estimate(tuple(entry.frame for entry in waiting))
+        frames = tuple(entry.frame for entry in waiting)
+        return GroupUnderWay(group, frames, self._submitted(frames))
+
+    def finish(self, under_way: GroupUnderWay) -> Group:
+        """The second half: waits for their people; groups are finished in the order they began.
+
+        Raises:
+            EngineError: see `settle`.
+        """
+        if under_way.poses is None:
+            return under_way.group
+        found = self._result(under_way.frames, under_way.poses)
         if found is None:
-            return _settled(group, Outcome.FAILED)
+            return _settled(under_way.group, Outcome.FAILED)
         people = iter(found)
         return tuple(
             replace(entry, outcome=Outcome.INFERRED, poses=next(people))
             if entry.outcome is None
             else entry
-            for entry in group
+            for entry in under_way.group
         )
 
-    def _estimate(self, frames: FrameBatch) -> list[FramePoses] | None:
+    def _submitted(self, frames: FrameBatch) -> PendingPoses:
+        estimator = self._run.estimator
+        if self.depth == 1 or not isinstance(estimator, OverlappingEstimator):
+            return _Later(partial(estimator.estimate, frames))
+        try:
+            return estimator.submit(frames)
+        except EngineError as error:  # told when its turn comes
+            return _Later(partial(_raised, error))
+
+    def _result(self, frames: FrameBatch, poses: PendingPoses) -> list[FramePoses] | None:
         """People of each frame; None if the engine failed and the run may go on."""
         try:
-            found = self._run.estimator.estimate(frames)
+            found = poses.result()
         except EngineError as error:
             self._failures += 1
             if self._failures >= MAX_FAILED_BATCHES:
@@ -232,6 +276,17 @@ class EstimateStage:
         self._failures = 0
         self._run.observer.batch(len(frames))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """Implements `PendingPoses`: all of the work is done when it is asked for."""
+
+    result: Callable[[], list[FramePoses]]
+
+
+def _raised(error: EngineError) -> NoReturn:
+    raise error
 
 
 def _settled(group: Group, outcome: Outcome) -> Group:

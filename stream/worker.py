@@ -26,6 +26,7 @@ request or the error on, all joins share the one budget `STOP_SECONDS`.
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ from stream.pipeline import (
     EstimateStage,
     Group,
     Grouper,
+    GroupUnderWay,
     PublishStage,
     Run,
     RunEnd,
@@ -95,25 +97,33 @@ class _Line:
         run = self.run
         grouper = Grouper(run.estimator.batch_size, run.max_wait_seconds)
         stage = EstimateStage(run)
+        under_way: deque[GroupUnderWay] = deque()
         while not self.decoded.ended:
-            group = self._next_group(grouper)
+            # With something under way it never waits for frames: either the next one is there, or
+            # it is time to see what became of the oldest group.
+            entry = self.decoded.get(0.0 if under_way else self._patience(grouper))
+            now = run.clock.monotonic()
+            group = grouper.poll(now) if entry is None else grouper.offer(entry, now)
             if group is not None:
-                self.settled.put(stage.settle(group))
-                run.observer.queue("settled", len(self.settled), self.settled.capacity)
+                under_way.append(stage.begin(group))
+            nothing_came = entry is None and group is None
+            if under_way and (nothing_came or len(under_way) >= stage.depth):
+                self._hand_on(stage.finish(under_way.popleft()))
         group = grouper.flush()
         if group is not None:
-            self.settled.put(stage.settle(group))
+            under_way.append(stage.begin(group))
+        while under_way:
+            self._hand_on(stage.finish(under_way.popleft()))
 
-    def _next_group(self, grouper: Grouper) -> Group | None:
-        """Waits for one more entry, but not past the time the held ones are due."""
-        clock = self.run.clock
+    def _hand_on(self, group: Group) -> None:
+        self.settled.put(group)
+        self.run.observer.queue("settled", len(self.settled), self.settled.capacity)
+
+    def _patience(self, grouper: Grouper) -> float | None:
+        """How long to wait for one more entry: not past the time the held ones are due."""
         due = grouper.due_seconds()
         endless = due is None or due == float("inf")
-        wait = None if due is None or endless else max(0.0, due - clock.monotonic())
-        entry = self.decoded.get(wait)
-        if entry is None:
-            return grouper.poll(clock.monotonic())
-        return grouper.offer(entry, clock.monotonic())
+        return None if due is None or endless else max(0.0, due - self.run.clock.monotonic())
 
     def publish(self) -> None:
         """Body of the publish thread."""

@@ -76,6 +76,33 @@ class MadeUpEstimator:
         pass
 
 
+class OverlappingMadeUpEstimator(MadeUpEstimator):
+    """Likewise, several batches at once: they are worked on when their results are asked for."""
+
+    def __init__(
+        self, batch_size: int = 1, failing: Sequence[int] = (), in_flight: int = 3
+    ) -> None:
+        super().__init__(batch_size, failing)
+        self.in_flight = in_flight
+        self.under_way: list[int] = []
+        """First frames of the batches that were submitted and not asked for."""
+        self.most_under_way = 0
+
+    def submit(self, frames: Sequence[Frame]) -> "_MadeUpPoses":
+        self.under_way.append(frames[0].index)
+        self.most_under_way = max(self.most_under_way, len(self.under_way))
+        return _MadeUpPoses(self, frames)
+
+
+class _MadeUpPoses:
+    def __init__(self, estimator: OverlappingMadeUpEstimator, frames: Sequence[Frame]) -> None:
+        self._estimator, self._frames = estimator, frames
+
+    def result(self) -> list[FramePoses]:
+        assert self._estimator.under_way.pop(0) == self._frames[0].index, "out of order"
+        return self._estimator.estimate(self._frames)
+
+
 class CountingTracker:
     """Gives every person of every frame a new id: shows when a new tracker was made."""
 

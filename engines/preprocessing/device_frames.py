@@ -70,8 +70,9 @@ class TorchTaker:
         """See `DeviceTaker.take`."""
         torch = import_torch()
         with cuda_errors():
-            # The bare capsules are read as they are: no stream was agreed on with the decoder, so
-            # its work must be over before the copy, and the copy before it gets its surface back.
+            # The bare capsules are read as they are: no stream was agreed on with the decoder. It
+            # works on the context's own stream, which is torch's current one unless somebody sets
+            # another: its work is over before the copy, and that before it gets its surface back.
             self._wait(torch)
             y, pairs = (torch.from_dlpack(capsule).clone() for capsule in (luma, chroma))
             self._wait(torch)
@@ -89,7 +90,8 @@ class TorchTaker:
 
     def _wait(self, torch: Any) -> None:
         if self.device != "cpu":
-            torch.cuda.synchronize()
+            # Not for the whole device: batches of the engine are under way on streams of theirs.
+            torch.cuda.current_stream().synchronize()
 
 
 def taken_planes(pictures: Sequence[Picture]) -> list[TakenPlanes] | None:

@@ -3,10 +3,11 @@
     python -m tests.bench.bench_gpu CLIP [--model M] [--engine torch] [--out FILE.json]
 
 Kernels against the processor's path, each step of the decode ladder against the software decoder,
-the engines' contract tests, and a whole run against the engine alone with pixels that never come to
-the processor. A check that fails is told with its words; the others still run. Exit code: 0 if all
-hold, 1 if one does not, 2 if there is no GPU. The machine need not be online; an engine is built
-before: `posestream build MODEL --engine torch --batch 8`.
+the engines' contract tests, overlapped batches against single ones, and a whole run against the
+engine alone with pixels that never come to the processor. A check that fails is told with its
+words; the others still run. Exit code: 0 if all hold, 1 if one does not, 2 if there is no GPU. The
+machine need not be online; an engine is built before: `posestream build MODEL --engine torch
+--batch 8`.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from engines.cuda_batch import import_torch
 from engines.engine import Engine
@@ -44,10 +47,11 @@ from stream.run_statistics import RunStatistics
 from stream.sinks.jsonl_sink import JsonlSink
 from stream.tracking.tracker import Tracker
 from stream.worker import run_concurrent
-from tests.bench.gpu_checks import LEVELS, kernel_parity, kernel_times, ladder_rung
+from tests.bench.gpu_checks import LEVELS, kernel_parity, kernel_times, ladder_rung, overlap
 from tests.bench.report import Figure, write_report
 
 FAILED, NO_GPU = 1, 2
+OVERLAPPED_BATCHES = 64
 LEAST_SHARE = 0.85
 """Of the engine's own speed that a whole run must reach."""
 CLOCK = SystemClock()
@@ -136,6 +140,17 @@ def end_to_end(arguments: argparse.Namespace) -> Check:
     }
 
 
+def overlapped(arguments: argparse.Namespace) -> Check:
+    """Batches that come from the processor, several on their way: in order, and the same."""
+    width, height = find_model(arguments.model).manifest.canvases[0]
+    dice = np.random.default_rng(5)
+    shape = (arguments.batch, height, width, 3)
+    batches = [dice.integers(0, 256, shape, np.uint8) for _ in range(OVERLAPPED_BATCHES)]
+    with closing(_engine(arguments, (width, height))) as engine:
+        found = overlap(engine, batches, CLOCK)
+    return found | {"holds": found["results_alike"] and found["in_flight"] > 1}
+
+
 def _engine(arguments: argparse.Namespace, size: tuple[int, int]) -> Engine:
     artefact = find_model(arguments.model)
     return open_engine(
@@ -190,6 +205,8 @@ def figures(checks: Mapping[str, Check]) -> list[Figure]:
         ("kernels pycuda", "crop_levels", "Kernels, worst level of a crop", "levels"),
         ("kernels pycuda", "eight_canvases_us", "Eight 1080p canvases in one launch", "us"),
         ("kernels pycuda", "thirty_crops_us", "Thirty crops in one launch", "us"),
+        ("overlap", "frames_per_second_one_by_one", "Batches one by one", "frames/s"),
+        ("overlap", "frames_per_second_overlapped", "Batches overlapped", "frames/s"),
         ("end to end", "share", "Whole run over the engine alone", ""),
         ("end to end", "host_copies_of_pixels", "Pictures that came to the processor", ""),
     )
@@ -205,6 +222,7 @@ def checks_of(arguments: argparse.Namespace) -> dict[str, Check]:
     found = {f"decode {rung}": told(partial(ladder, arguments.clip, rung)) for rung in DecodeRung}
     found["kernels pycuda"] = told(parity_of_pycuda)
     found["kernels torch"] = told(parity_of_torch)
+    found["overlap"] = told(partial(overlapped, arguments))
     found["end to end"] = told(partial(end_to_end, arguments))
     found["contract"] = told(contract)
     return found

@@ -4,7 +4,7 @@ Each check says in plain fields what it found. Kernels and decoders can be check
 too: that is how the tests know that the checks work.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.engine import Engine
+from engines.pending import submitted
 from engines.preprocessing.device_frames import TorchTaker
 from engines.preprocessing.preprocessor import DevicePreprocessor
 from engines.preprocessing.tensor_picture import uploaded
@@ -106,6 +108,29 @@ def ladder_rung(clip: Path, rung: DecodeRung, taker: TorchTaker, clock: Clock) -
         "host_copies_of_pixels": without_looking,
         "luma_levels": max(
             (_worst(one, other) for one, other in zip(found, reference, strict=False)), default=-1
+        ),
+    }
+
+
+def overlap(engine: Engine, batches: Sequence[Bytes], clock: Clock) -> dict[str, Any]:
+    """Batches under way at once against one after another: the same to the bit, and how fast."""
+    begun = clock.monotonic()
+    expected = [engine.infer({"canvas": canvases}) for canvases in batches]
+    alone = clock.monotonic() - begun
+    begun = clock.monotonic()
+    pending = [submitted(engine, {"canvas": canvases}) for canvases in batches]
+    found = [one.result() for one in pending]
+    together = clock.monotonic() - begun
+    frames = sum(map(len, batches))
+    return {
+        "in_flight": engine.spec.in_flight,
+        "batches": len(batches),
+        "frames_per_second_one_by_one": frames / alone,
+        "frames_per_second_overlapped": frames / together,
+        "results_alike": all(
+            np.array_equal(one[name], other[name])
+            for one, other in zip(expected, found, strict=True)
+            for name in one
         ),
     }
 

@@ -1,21 +1,28 @@
 """The proof for machines with a GPU, as far as it runs on one without."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engines.artefact import Artefact
+from engines.bucket_engine import BucketEngine
+from engines.engine import Tensors
+from engines.onnxruntime_engine import open_onnxruntime
+from engines.pending import PendingBatch
 from stream.clock import SystemClock
 from stream.errors import EngineError
 from stream.geometry import Letterbox
 from stream.ingest.decode_ladder import DecodeRung
 from stream.ingest.video_hardware import has_nvidia_device
 from tests.bench import bench_gpu
-from tests.bench.gpu_checks import LEVELS, kernel_parity, ladder_rung
+from tests.bench.gpu_checks import LEVELS, kernel_parity, ladder_rung, overlap
 from tests.drawn_clips import write_drawn_clip
 from tests.media import write_video
+from tests.overlapped_engines import overlapped
+from tests.tiny_model import draw_people
 
 pytest.importorskip("torch", reason="posestream[gpu] is not installed")
 
@@ -64,6 +71,30 @@ def test_the_check_of_the_ladder_tells_where_it_ended(tmp_path: Path) -> None:
     assert (found["asked_for"], found["decoded_by"]) == ("nvdec-download", "software")
     assert [step["reason"] for step in found["steps"]] == ["open_failed"]
     assert (found["frames"], found["frames_expected"], found["luma_levels"]) == (10, 10, 0)
+
+
+def test_the_check_of_overlap_finds_buffers_that_are_shared(tiny_artefact: Artefact) -> None:
+    canvas = (128, 96)
+    plain = open_onnxruntime(tiny_artefact, canvas=canvas, threads=1)
+    people: list[dict[tuple[int, int], int]] = [{(20 + 5 * n, 40): 200} for n in range(8)]
+    batches = [draw_people(*canvas, some)[None] for some in people]
+    with closing(overlapped(plain, tiny_artefact.manifest, (1,))) as engine:
+        found = overlap(engine, batches, SystemClock())
+        assert (found["results_alike"], found["in_flight"], found["batches"]) == (True, 3, 8)
+        assert not overlap(OneBuffer(engine), batches, SystemClock())["results_alike"]
+
+
+class OneBuffer:
+    """All batches under way share the result of the first."""
+
+    def __init__(self, engine: BucketEngine) -> None:
+        self._engine = engine
+        self._first: PendingBatch | None = None
+        self.spec, self.infer, self.close = engine.spec, engine.infer, engine.close
+
+    def submit(self, inputs: Tensors) -> PendingBatch:
+        self._first = self._first or self._engine.submit(inputs)
+        return self._first
 
 
 def test_a_check_that_cannot_be_made_is_told_and_fails() -> None:

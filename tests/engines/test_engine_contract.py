@@ -16,11 +16,13 @@ from engines.engine_store import EngineStore
 from engines.nvidia_driver import first_gpu
 from engines.onnxruntime_engine import open_onnxruntime
 from engines.openvino_engine import build_openvino, open_openvino
+from engines.pending import submitted
 from engines.replay_engine import ReplayEngine, record
 from engines.tensorrt_backend import Flavour, load_backend
 from engines.tensorrt_engine import PLAN_NAME, open_tensorrt, open_tensorrt_rtx, plan_key
-from engines.torch_engine import open_torch
+from engines.torch_engine import open_torch, program_key
 from stream.errors import EngineError
+from tests.overlapped_engines import MARK, openvino_requests, overlapped
 from tests.tiny_model import draw_people, pose_at, score_of
 
 CANVAS = (128, 96)
@@ -68,11 +70,11 @@ def torch_program(artefact: Artefact) -> Engine:
     from tests.tiny_twin import store_twin  # noqa: PLC0415 - others need no torch
 
     threads = torch.get_num_threads()
-    with TemporaryDirectory() as folder:
-        store = EngineStore(Path(folder))
+    store = EngineStore(artefact.folder.parent / "twin_store")
+    if store.find(program_key(artefact, CANVAS)) is None:  # exporting takes a second
         store_twin(artefact, CANVAS, store)
-        options = EngineOptions(batches=(1, 4), store=store)
-        opened = open_torch(artefact, canvas=CANVAS, threads=1, options=options)
+    options = EngineOptions(batches=(1, 4), store=store)
+    opened = open_torch(artefact, canvas=CANVAS, threads=1, options=options)
     torch.set_num_threads(threads)  # one number for the whole process
     return opened
 
@@ -124,6 +126,35 @@ def replay_by_picture(artefact: Artefact) -> Engine:
     return ReplayEngine(artefact.manifest, CANVAS, recorded)
 
 
+def replay_with_blank(artefact: Artefact) -> Engine:
+    """Padding is replayed as well."""
+    pictures = np.concatenate([PICTURES, np.zeros_like(PICTURES[:1])])
+    recorded = record(openvino_fp32(artefact), pictures)
+    return ReplayEngine(artefact.manifest, CANVAS, recorded)
+
+
+def openvino_in_flight(artefact: Artefact) -> Engine:
+    return openvino_requests(artefact, CANVAS)
+
+
+def onnxruntime_in_flight(artefact: Artefact) -> Engine:
+    return overlapped(onnxruntime_fp32(artefact), artefact.manifest, (1, 3))
+
+
+def torch_in_flight(artefact: Artefact) -> Engine:
+    return overlapped(torch_program(artefact), artefact.manifest, (1, 4))
+
+
+def replay_in_flight(artefact: Artefact) -> Engine:
+    return overlapped(replay_with_blank(artefact), artefact.manifest, (1, 4))
+
+
+IN_FLIGHT: list[Any] = [
+    openvino_in_flight,
+    onnxruntime_in_flight,
+    pytest.param(torch_in_flight, marks=pytest.mark.slow),
+    replay_in_flight,
+]
 OPENERS: list[Any] = [
     openvino_fp32,
     openvino_best,
@@ -135,6 +166,7 @@ OPENERS: list[Any] = [
     pytest.param(tensorrt_plan, marks=pytest.mark.slow),
     pytest.param(tensorrt_rtx_plan, marks=pytest.mark.slow),
     replay_by_picture,
+    *IN_FLIGHT,
 ]
 
 
@@ -217,6 +249,66 @@ def test_an_empty_batch_gives_an_empty_result(engine: Engine) -> None:
     assert found["keypoints"].shape == (0, 30, 17, 3)
     assert found["scores"].shape == (0, 30)
     assert found["scores"].dtype == np.float32
+
+
+SOME_BATCHES: tuple[list[int], ...] = ([0], [1, 3, 2, 0, 3], [2], [], [3, 1], [0, 0, 2, 1], [1])
+"""Rows of `PICTURES`."""
+
+
+def test_batches_under_way_give_what_they_give_one_after_another(engine: Engine) -> None:
+    expected = [engine.infer({"canvas": PICTURES[rows]}) for rows in SOME_BATCHES]
+    pending = []
+    for rows in SOME_BATCHES:
+        pictures = PICTURES[rows]
+        pending.append(submitted(engine, {"canvas": pictures}))
+        pictures[:] = 99  # the caller may
+    for one, other in zip(pending, expected, strict=True):
+        for name, values in one.result().items():
+            np.testing.assert_array_equal(values, other[name])
+
+
+def test_results_may_be_asked_for_in_any_order_and_again(engine: Engine) -> None:
+    expected = engine.infer({"canvas": PICTURES})
+    pending = [submitted(engine, {"canvas": PICTURES[row : row + 1]}) for row in range(4)]
+    for row in (2, 0, 3, 1, 2):
+        for name, values in pending[row].result().items():
+            assert_same(engine, values[0], expected[name][row])
+
+
+def test_what_is_refused_costs_no_batch_that_is_under_way(engine: Engine) -> None:
+    expected = engine.infer({"canvas": PICTURES})
+    pending = submitted(engine, {"canvas": PICTURES})
+    with pytest.raises(EngineError, match="expected canvas uint8"):
+        submitted(engine, {"canvas": PICTURES[0]})
+    np.testing.assert_array_equal(pending.result()["scores"], expected["scores"])
+
+
+def test_closing_waits_for_what_is_under_way(engine: Engine) -> None:
+    expected = engine.infer({"canvas": PICTURES})
+    pending = [submitted(engine, {"canvas": PICTURES}) for _ in range(5)]
+    engine.close()
+    for one in pending:
+        np.testing.assert_array_equal(one.result()["keypoints"], expected["keypoints"])
+    with pytest.raises(EngineError, match="was closed"):
+        submitted(engine, {"canvas": PICTURES})
+
+
+@pytest.mark.parametrize("opener", IN_FLIGHT)
+def test_a_batch_that_fails_under_way_fails_alone(opener: Any, tiny_artefact: Artefact) -> None:
+    engine: Engine = opener(tiny_artefact)
+    assert engine.spec.in_flight == 3
+    bad = PICTURES[:1].copy()
+    bad[0, 0, 0] = MARK
+    expected = engine.infer({"canvas": PICTURES[:2]})
+    batches = [PICTURES[:2], bad, PICTURES[:2], PICTURES[:2], bad, PICTURES[:2]]
+    pending = [submitted(engine, {"canvas": pictures}) for pictures in batches]
+    for pictures, one in zip(batches, pending, strict=True):
+        if pictures is bad:
+            with pytest.raises(EngineError, match="made to fail at this batch"):
+                one.result()
+        else:
+            np.testing.assert_array_equal(one.result()["scores"], expected["scores"])
+    engine.close()
 
 
 @pytest.mark.parametrize(

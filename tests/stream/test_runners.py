@@ -6,17 +6,19 @@ from threading import enumerate as running_threads
 
 import pytest
 
+from stream.channel import Channel
 from stream.errors import EngineError, PoseStreamError, SinkError, SourceError
 from stream.frame import FrameResult, Outcome
 from stream.inline import run_inline
-from stream.pipeline import Run, RunEnd, Selection
+from stream.pipeline import Entry, EstimateStage, Run, RunEnd, Selection
 from stream.sinks.memory_sink import MemorySink
 from stream.wire import encode
-from stream.worker import run_concurrent
+from stream.worker import _Line, run_concurrent
 from tests.run_parts import (
     WAIT_SECONDS,
     ListSource,
     MadeUpEstimator,
+    OverlappingMadeUpEstimator,
     ledger_of,
     run_of,
     small_frame,
@@ -63,6 +65,51 @@ def test_both_runners_write_the_same_lines_and_make_the_same_batches(
 
     assert lines[0] == lines[1]
     assert batches[0] == batches[1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("in_flight", [1, 2, 3])
+def test_batches_under_way_at_once_give_the_same_lines(batch_size: int, in_flight: int) -> None:
+    frames = [small_frame(index, damaged=index % 11 == 4) for index in range(60)]
+    inline, overlapped = MemorySink(), MemorySink()
+    failing = [6, 20]
+    run_inline(run_of(ListSource(frames), inline, MadeUpEstimator(batch_size, failing)))
+    estimator = OverlappingMadeUpEstimator(batch_size, failing, in_flight)
+    run_concurrent(run_of(ListSource(frames), overlapped, estimator))
+    assert [encode(one) for one in inline.results] == [encode(one) for one in overlapped.results]
+    assert estimator.under_way == []
+    assert estimator.most_under_way <= in_flight
+
+
+def test_so_many_batches_are_under_way_as_the_engine_has_room_for() -> None:
+    frames = [small_frame(index) for index in range(12)]
+    estimator = OverlappingMadeUpEstimator(batch_size=1, in_flight=3)
+    run = run_of(ListSource([]), MemorySink(), estimator)
+    line = _Line(run, Channel(12), Channel(12))
+    for frame in frames:
+        line.decoded.put(Entry(frame))
+    line.decoded.close()
+    line.estimate()
+    assert estimator.most_under_way == 3
+    assert estimator.batches == [(index,) for index in range(12)]
+    assert len(line.settled) == 12
+
+
+def test_frames_of_a_camera_do_not_wait_behind_others() -> None:
+    estimator = OverlappingMadeUpEstimator(batch_size=1)
+    run = run_of(ListSource([], is_live=True), MemorySink(), estimator)
+    assert EstimateStage(run).depth == 1
+    assert EstimateStage(run_of(ListSource([]), MemorySink(), estimator)).depth == 3
+
+
+def test_three_failing_batches_in_a_row_end_the_run_though_others_are_under_way() -> None:
+    sink = MemorySink()
+    estimator = OverlappingMadeUpEstimator(1, failing=[4, 5, 6])
+    source = ListSource([small_frame(index) for index in range(40)])
+    with pytest.raises(EngineError, match=r"made to fail at \(6,\)"):
+        run_concurrent(run_of(source, sink, estimator))
+    assert outcomes(sink) == ["inferred"] * 4 + ["failed"] * 2
+    assert not sink.is_complete
 
 
 @both_runners
