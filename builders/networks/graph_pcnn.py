@@ -116,13 +116,22 @@ class GraphPcnn(nn.Module):
     Args:
         stage1: the heatmap network; its usual checkpoint loads into `stage1`.
         hidden: width of the refinement's head; the paper does not say, C by default (ours).
+        second: instead of the copy (ours): what `stage1.shared` gives to features (B, C, H/4, W/4).
+        channels: C of these.
     """
 
-    def __init__(self, stage1: HeatmapNetwork, hidden: int | None = None) -> None:
+    def __init__(
+        self,
+        stage1: HeatmapNetwork,
+        hidden: int | None = None,
+        *,
+        second: nn.Module | None = None,
+        channels: int | None = None,
+    ) -> None:
         super().__init__()
         self.stage1 = stage1
-        self.second = stage1.copy_of_last_stage()
-        channels = stage1.feature_channels
+        self.second = second or stage1.copy_of_last_stage()
+        channels = channels or stage1.feature_channels
         self.refinement = GraphPoseRefinement(channels, hidden or channels)
 
     def copy_last_stage(self) -> None:

@@ -1,13 +1,13 @@
 """Trains Graph-PCNN: both stages in one run, on any heatmap network."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Generator, nn
 
-from builders.networks.compact_heatmaps import PyramidStage
+from builders.networks.compact_heatmaps import CompactHeatmaps, PyramidStage, WideStage
 from builders.networks.graph_pcnn import GraphPcnn
 from builders.networks.graph_pcnn_graph import GraphPcnnGraph
 from builders.networks.graph_pcnn_training import Truth, guided_points, refinement_loss
@@ -16,7 +16,7 @@ from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.settings import Folders
 from builders.training.task import Losses
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
-from builders.training.topdown_trunks import as_heatmap_network
+from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network
 
 
 class GraphPcnnSettings(TopDownSettings):
@@ -24,11 +24,20 @@ class GraphPcnnSettings(TopDownSettings):
 
     hidden: int | None = Field(gt=0, default=None)
     """Width of the refinement's head; that of the features by default."""
+    wide_stage: int | None = Field(gt=0, default=None)
+    """Channels of a second stage of dense convolutions on a compact trunk, which begins anew; by
+    default the second stage is the paper's copy of the first one's."""
     points: int | None = Field(ge=3, default=None)
     """Guided points per joint and crop; the paper's by default, a sixteenth of the cells."""
     point_sigma: float | None = Field(gt=0, default=None)
     """In cells: points within thrice this of the truth learn to reach it, within twice they help
     their neighbours; by default that of the maps (the paper does not say)."""
+
+    @model_validator(mode="after")
+    def _widens_a_compact_trunk(self) -> Self:
+        if self.wide_stage is not None and not isinstance(self.trunk, CompactTrunk):
+            raise ValueError("wide_stage: the trunk must be compact")
+        return self
 
 
 class GraphPcnnTask(HeatmapTask):
@@ -37,11 +46,16 @@ class GraphPcnnTask(HeatmapTask):
     def __init__(self, settings: GraphPcnnSettings, folders: Folders) -> None:
         super().__init__(settings, folders)
         self._hidden, self._sigma = settings.hidden, settings.point_sigma or settings.sigma_cells()
-        self._points = settings.points
+        self._points, self._wide = settings.points, settings.wide_stage
 
     def build(self) -> GraphPcnn:
-        """The copied last stage starts from the trunk's start weights."""
-        return GraphPcnn(as_heatmap_network(self.trunk()), self._hidden)
+        """A copied last stage starts from the trunk's start weights."""
+        trunk = self.trunk()
+        stage1 = as_heatmap_network(trunk)
+        if self._wide is None or not isinstance(trunk, CompactHeatmaps):
+            return GraphPcnn(stage1, self._hidden)
+        second = WideStage(trunk.trunk, self._wide)
+        return GraphPcnn(stage1, self._hidden, second=second, channels=self._wide)
 
     def started(self, network: nn.Module) -> Iterator[nn.Parameter]:
         """The heatmap network and its copied last stage."""

@@ -5,7 +5,12 @@ import onnx
 import pytest
 import torch
 
-from builders.networks.compact_heatmaps import CompactHeatmaps, HeatLayer, load_movenet_heatmaps
+from builders.networks.compact_heatmaps import (
+    CompactHeatmaps,
+    HeatLayer,
+    WideStage,
+    load_movenet_heatmaps,
+)
 from builders.networks.graph_pcnn import GraphPcnn
 from builders.networks.heatmap_network import HeatmapNetwork
 from builders.networks.kcam import Kcam
@@ -90,6 +95,15 @@ def test_graph_pcnn_and_kcam_build_on_it() -> None:
     points, heat = GraphPcnn(network).eval()(pixels)
     assert (points.shape, heat.shape) == ((2, 17, 2), (2, 17))
     assert Kcam(network).eval()(pixels).shape == (2, 17, 16, 24)
+
+
+def test_a_wide_stage_takes_what_the_copy_takes_and_graph_pcnn_builds_on_it() -> None:
+    network = CompactHeatmaps(0.25)
+    wide = WideStage(network.trunk, 8)
+    assert wide(network.shared(torch.rand(2, 3, 64, 96))).shape == (2, 8, 16, 24)
+    refining = GraphPcnn(network, 4, second=wide, channels=8).eval()
+    points, heat = refining(torch.rand(2, 3, 64, 96))
+    assert (points.shape, heat.shape) == ((2, 17, 2), (2, 17))
 
 
 def test_heat_lies_between_0_and_1_and_starts_low() -> None:

@@ -82,6 +82,17 @@ def test_gradient_flows_into_every_parameter_that_learns(
     assert bool(still) == (trunk["kind"] == "compact")
 
 
+def test_a_wide_stage_learns_and_wants_a_compact_trunk(folder: Path) -> None:
+    torch.manual_seed(0)
+    task = task_of(recipe("graph_pcnn", wide_stage=8, hidden=4, points=6), folder)
+    own = task.build().train()
+    task.loss(own, batch_of(task), torch.Generator().manual_seed(0))[0].backward()  # type: ignore[no-untyped-call]
+    wide = own.get_submodule("second")
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in wide.parameters())
+    with pytest.raises(ConfigError, match="wide_stage: the trunk must be compact"):
+        recipe("graph_pcnn", trunk={"kind": "resnet"}, wide_stage=8)
+
+
 @pytest.mark.parametrize("network", ["heatmap", "graph_pcnn", "kcam"])
 def test_the_same_seed_gives_the_same_losses(network: str, folder: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
