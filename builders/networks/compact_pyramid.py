@@ -68,9 +68,16 @@ class CompactPyramid(nn.Module):
         """(B, 3, H, W) RGB in [-1, 1], sides multiples of 32."""
         return self.levels(self.trunk.maps(pixels))
 
-    def levels(self, maps: TrunkMaps) -> CompactLevels:
-        """The levels of what the trunk found; a trunk that stands still need run only once."""
-        heat, centre, regress = self.first(maps.p2)
+    def levels(
+        self, maps: TrunkMaps, first: tuple[Tensor, Tensor, Tensor] | None = None
+    ) -> CompactLevels:
+        """The levels of what the trunk found; a trunk that stands still need run only once.
+
+        Args:
+            maps: of the trunk.
+            first: what `FirstMaps` made of them, if that is known already.
+        """
+        heat, centre, regress = first or self.first(maps.p2)
         fine = torch.cat((maps.p2, heat, centre, regress / REGRESS_SCALE), 1)
         fine = functional.pixel_unshuffle(fine, 2)
         entering = (
