@@ -72,7 +72,7 @@ class RunningFleet:
                 metrics=Metrics(self.registry, "test"),
                 clock=self.clock,
                 open_sink=lambda name: self.sinks[name],
-                new_tracker=CountingTracker,
+                new_tracker=lambda _model: CountingTracker(),
             ),
         )
         self.fleet.subscribe(self.events.append)

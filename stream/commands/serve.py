@@ -8,17 +8,21 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from engines.artefact import Manifest
+from engines.cascade.models import find_cascade
 from stream.clock import SystemClock
 from stream.commands.check_site import wrong_with_model
 from stream.commands.engine_worker import EngineWords
 from stream.commands.interrupt import NOTICE, stop_on_signals
+from stream.commands.open_parts import new_tracker
 from stream.errors import PoseStreamError
 from stream.fleet.daemon import Daemon
 from stream.fleet.supervised_process import ProcessPlan
 from stream.logs import configure_logs
-from stream.pipeline import StopRequest
+from stream.pipeline import FrameTracker, StopRequest
 from stream.redaction import redacted
 from stream.site_file.site_model import EngineSettings
+from stream.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from stream.api.server import ApiServer
@@ -39,7 +43,8 @@ def serve_command(file: Path, *, verbose: bool) -> int:
     stop = StopRequest()
     # Signals first: a SIGHUP to a daemon that just starts must not end it.
     with stop_on_signals(stop, NOTICE), _reload_requests() as reload:
-        daemon = Daemon(file, engine_process, SystemClock(), wrong_with_model)
+        parts = engine_process, SystemClock(), wrong_with_model, TrackersOfModels()
+        daemon = Daemon(file, *parts)
         with closing(daemon), _api_of(daemon) as api:
 
             def each_turn() -> None:
@@ -52,6 +57,23 @@ def serve_command(file: Path, *, verbose: bool) -> int:
             daemon.run(stop, each_turn)
     log.info("stopped")
     return DONE
+
+
+class TrackersOfModels:
+    """Makes trackers for the scores of a model, as `run` does; reads each model once."""
+
+    def __init__(self) -> None:
+        self._manifests: dict[str, Manifest] = {}
+
+    def __call__(self, model: str) -> FrameTracker:
+        """A tracker for one epoch of a stream with that model or cascade."""
+        if model not in self._manifests:
+            try:
+                self._manifests[model] = find_cascade(model).scoring.manifest
+            except PoseStreamError as error:  # its folder went while its engine runs
+                log.warning("tracker_without_model", extra={"model": model, "cause": str(error)})
+                return Tracker()
+        return new_tracker(self._manifests[model])
 
 
 def engine_process(wish: EngineSettings) -> ProcessPlan:

@@ -22,12 +22,10 @@ from stream.fleet.supervised_process import ProcessPlan
 from stream.fleet.supervisor import Parts
 from stream.metrics import Metrics, new_registry
 from stream.metrics_server import MetricsServer
-from stream.pipeline import StopRequest
+from stream.pipeline import FrameTracker, StopRequest
 from stream.sinks.write_errors import write_error
 from stream.site_file.read_site import ModelCheck, read_site
 from stream.site_file.site_model import EngineSettings, Site, within
-from stream.tracking.settings import TrackerSettings
-from stream.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +43,12 @@ class Daemon:
     """Made, run and closed by one thread."""
 
     def __init__(
-        self, file: Path, engine_process: EngineProcess, clock: Clock, check_model: ModelCheck
+        self,
+        file: Path,
+        engine_process: EngineProcess,
+        clock: Clock,
+        check_model: ModelCheck,
+        new_tracker: Callable[[str], FrameTracker],
     ) -> None:
         """Opens everything that can be refused; the streams begin with `run`.
 
@@ -54,6 +57,7 @@ class Daemon:
             engine_process: how to start an engine.
             clock: the only one.
             check_model: asked about every model that the site names.
+            new_tracker: for the poses of a model.
 
         Raises:
             SiteError: if the site file is wrong.
@@ -82,7 +86,7 @@ class Daemon:
                     metrics,
                     clock,
                     self.delivery.open_stream,
-                    _new_tracker,
+                    new_tracker,
                     _open_epochs(spools),
                 ),
             )
@@ -151,7 +155,3 @@ def _open_epochs(folder: Path) -> EpochBook:
     except OSError as error:
         raise write_error(str(folder), error, "the spool cannot be used") from error
     return EpochBook(folder / EPOCHS_NAME)
-
-
-def _new_tracker() -> Tracker:
-    return Tracker(TrackerSettings())

@@ -41,7 +41,8 @@ class DeskTools:
     """What the desks of all streams share."""
 
     clock: Clock
-    new_tracker: Callable[[], FrameTracker]
+    new_tracker: Callable[[str], FrameTracker]
+    """For the poses of a model, as a site names it."""
     on_state: Callable[[str, StreamStatus], None]
     """Told every change of a stream's state."""
 
@@ -270,7 +271,8 @@ class StreamDesk:
             return outcome, ()
         frame = entry.frame
         if self._tracker is None or frame.epoch != self._tracker_epoch:
-            self._tracker, self._tracker_epoch = self._tools.new_tracker(), frame.epoch
+            self._tracker = self._tools.new_tracker(self.plan.model)
+            self._tracker_epoch = frame.epoch
         poses = FramePoses(frame.stream, frame.epoch, frame.index, entry.poses)
         try:
             return outcome, self._tracker.update(poses, frame.pts_seconds)

@@ -63,8 +63,8 @@ class Parts:
     clock: Clock
     open_sink: Callable[[str], Sink]
     """Gives the sink of a stream; it must never wait."""
-    new_tracker: Callable[[], FrameTracker]
-    """Called for every epoch of a stream."""
+    new_tracker: Callable[[str], FrameTracker]
+    """Called for every epoch of a stream, with its model."""
     epochs: EpochBook | None = None
     """Where epochs are counted on over restarts; without it each start begins at 0."""
 

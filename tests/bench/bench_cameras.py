@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry
 
 from stream.clock import Clock, SystemClock
 from stream.commands.check_site import wrong_with_model
-from stream.commands.serve import engine_process
+from stream.commands.serve import TrackersOfModels, engine_process
 from stream.fleet.daemon import Daemon
 from stream.fleet.stream_machine import StreamState
 from stream.frame import Outcome
@@ -96,7 +96,7 @@ def site_of(addresses: list[str], arguments: argparse.Namespace) -> dict[str, An
 def measure(site: Path, camera_pid: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """What happened between the moment when all streams were live and the end."""
     clock, stop, pause = SystemClock(), StopRequest(), Event()
-    daemon = Daemon(site, engine_process, clock, wrong_with_model)
+    daemon = Daemon(site, engine_process, clock, wrong_with_model, TrackersOfModels())
     begun = clock.monotonic()
     thread = Thread(target=daemon.run, args=(stop,), name="supervisor")
     thread.start()

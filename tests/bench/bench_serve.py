@@ -24,7 +24,7 @@ from engines.open_engine import EngineName
 from engines.zoo_models import find_model
 from stream.clock import SystemClock
 from stream.commands.check_site import wrong_with_model
-from stream.commands.serve import engine_process
+from stream.commands.serve import TrackersOfModels, engine_process
 from stream.fleet.daemon import Daemon
 from stream.frame import Outcome
 from stream.pipeline import StopRequest
@@ -72,7 +72,7 @@ class PausedDaemon:
     """A daemon that reads nothing but while it is measured."""
 
     def __init__(self, site: Path) -> None:
-        self._daemon = Daemon(site, engine_process, CLOCK, wrong_with_model)
+        self._daemon = Daemon(site, engine_process, CLOCK, wrong_with_model, TrackersOfModels())
         self._stop, self._pause = StopRequest(), Event()
         self._thread = Thread(target=self._daemon.run, args=(self._stop,), name="supervisor")
         self._thread.start()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 
 from engines.artefact import Artefact
 from stream.camera.digest import Login
+from stream.commands.serve import TrackersOfModels
+from stream.pose import FramePoses
 from tests.command_line import posestream
 from tests.drawn_clips import write_drawn_clip
 from tests.free_ports import free_port
 from tests.named_memory import named_memory
 from tests.redis_server import RedisServer
+from tests.results import standing_person
 from tests.running_camera import running_camera
 from tests.running_daemon import running_daemon, write_site
 
@@ -176,3 +180,12 @@ def test_what_keeps_it_from_starting_is_one_line_and_exit_code_2(tmp_path: Path)
     assert f"{site}:" in done.stderr
     assert "streams[0].max_fps: got 0, expected greater than 0" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_daemon_starts_tracks_from_the_score_that_its_model_says() -> None:
+    trackers = TrackersOfModels()
+    ours, unknown = trackers("bottom_up"), trackers("gone")
+    doubtful = (replace(standing_person().pose, score=0.41),)  # bottom_up is sure from .42 on
+    for index in range(2):
+        assert not ours.update(FramePoses("hall", 0, index, doubtful), index / 25)
+        assert unknown.update(FramePoses("hall", 0, index, doubtful), index / 25)

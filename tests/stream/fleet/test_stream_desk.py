@@ -49,7 +49,8 @@ class Desk:
         self.clock, self.states = ManualClock(), list[StreamState]()
         metrics = Metrics(new_registry(), "test")
         observer = MetricsObserver(metrics, "cam", 4, self.clock)
-        tools = DeskTools(self.clock, CountingTracker, lambda _, s: self.states.append(s.state))
+        self.tracked_models: list[str] = []
+        tools = DeskTools(self.clock, self._tracker, lambda _, s: self.states.append(s.state))
         self.desk = StreamDesk(plan_of("cam", "rtsp://h/p"), self.sink, observer, tools)
         self.desk.resume()
         own = Segment(SLOTS, picture_bytes(WIDTH, HEIGHT))
@@ -58,6 +59,10 @@ class Desk:
         for slot in range(SLOTS):
             own.write(slot, slot, black_picture(WIDTH, HEIGHT))
         own.close_fd()
+
+    def _tracker(self, model: str) -> CountingTracker:
+        self.tracked_models.append(model)
+        return CountingTracker()
 
     def take(self, index: int, epoch: int = 0) -> Ticket:
         slot = index % SLOTS
@@ -125,6 +130,7 @@ def test_every_epoch_has_a_tracker_of_its_own() -> None:
         for epoch in (0, 0, 1):
             kept.take(epoch * 2 + len(kept.sink.results), epoch).settle(Outcome.INFERRED, (PERSON,))
         assert [r.poses[0].track for r in kept.sink.results] == [1, 2, 1]
+        assert kept.tracked_models == ["made_up", "made_up"]
 
 
 def test_people_that_no_reader_could_understand_fail_the_frame() -> None:
