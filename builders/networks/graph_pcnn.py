@@ -5,6 +5,7 @@ Source: Wang et al., "Graph-PCNN: Two Stage Human Pose Estimation with Graph Pos
 coordinates are heatmap cells.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -170,6 +171,16 @@ class GraphPcnn(nn.Module):
         back = self.refine(features_of_mirror, mirror_points(points, heat.shape[3])).offset
         back = back[:, :, list(FLIP_ORDER)] * torch.tensor([-1.0, 1.0]).to(back)
         return (points.xy + (offset + back) / 2)[:, 0], value
+
+
+def shortened(network: GraphPcnn, share: float) -> GraphPcnn:
+    """A copy whose offsets are only a share of what they were (ours)."""
+    other = copy.deepcopy(network)
+    last = other.refinement.head[-1]
+    with torch.no_grad():
+        for values in last.parameters():
+            values.reshape(JOINTS, 4, -1)[:, 2:] *= share
+    return other
 
 
 def peak_points(heat: Tensor) -> tuple[GuidedPoints, Tensor]:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from torch import Generator, nn
 
 from builders.networks.compact_heatmaps import CompactHeatmaps, PyramidStage, WideStage
-from builders.networks.graph_pcnn import GraphPcnn
+from builders.networks.graph_pcnn import GraphPcnn, shortened
 from builders.networks.graph_pcnn_graph import GraphPcnnGraph
 from builders.networks.graph_pcnn_training import Truth, guided_points, refinement_loss
 from builders.networks.heatmap_targets import heatmap_loss
@@ -32,6 +32,9 @@ class GraphPcnnSettings(TopDownSettings):
     point_sigma: float | None = Field(gt=0, default=None)
     """In cells: points within thrice this of the truth learn to reach it, within twice they help
     their neighbours; by default that of the maps (the paper does not say)."""
+    offset_share: float = Field(gt=0, le=1, default=1.0)
+    """Of each offset that the released network keeps (ours): the peaks of a trained first stage lie
+    nearer to the joints than the points that it learnt at, so that whole offsets overshoot."""
 
     @model_validator(mode="after")
     def _widens_a_compact_trunk(self) -> Self:
@@ -46,6 +49,7 @@ class GraphPcnnTask(HeatmapTask):
     def __init__(self, settings: GraphPcnnSettings, folders: Folders) -> None:
         super().__init__(settings, folders)
         self._hidden, self._sigma = settings.hidden, settings.point_sigma or settings.sigma_cells()
+        self._offset_share = settings.offset_share
         self._points, self._wide = settings.points, settings.wide_stage
 
     def build(self) -> GraphPcnn:
@@ -81,9 +85,14 @@ class GraphPcnnTask(HeatmapTask):
         }
         return self.with_teacher(pixels, heat, parts)
 
+    def released(self, network: nn.Module) -> nn.Module:
+        """See `TrainingTask.released`."""
+        whole, share = super().released(network), self._offset_share
+        return whole if share == 1 else shortened(cast(GraphPcnn, whole), share)
+
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Figures of the whole network, and of its first stage alone as `stage1 ...`."""
-        own, order = cast(GraphPcnn, network), self._normalise.order
+        own, order = cast(GraphPcnn, self.released(network)), self._normalise.order
         stage1 = cast(nn.Module, own.stage1)
         return self.measured(
             {

@@ -13,6 +13,7 @@ from builders.networks.graph_pcnn import (
     peak_points,
     sample,
     sample_own,
+    shortened,
 )
 from builders.networks.heatmap_decode import flip_average, peaks
 from builders.networks.hrnet import HrNet
@@ -217,3 +218,14 @@ def test_group_by_group_equals_the_grouped_convolution() -> None:
     x = torch.randn(7, 15, 1, dtype=torch.float64)
     torch.testing.assert_close(layer.train()(x), layer.eval()(x))
     assert layer.weight.shape == (20, 3, 1)
+
+
+def test_shortened_offsets_are_a_share_and_the_classes_stay() -> None:
+    torch.manual_seed(0)
+    network = GraphPcnn(HrNet(4), 4).eval()
+    features, points = torch.rand(1, 4, 8, 6), peak_points(torch.rand(1, 17, 8, 6))[0]
+    with torch.no_grad():
+        whole = network.refine(features, points)
+        half = shortened(network, 0.5).refine(features, points)
+    torch.testing.assert_close(half.offset, whole.offset / 2)
+    torch.testing.assert_close(half.logits, whole.logits)
