@@ -2,23 +2,25 @@
 
     python -m tests.bench.bench_models --shared FOLDER --out FILE.json
         [--model bottom_up] [--model DETECTOR+TOP_DOWN] [--model truth+TOP_DOWN]
-        [--peers | --peer NAME]
+        [--shipped] [--peers | --peer NAME]
         [--engine openvino/bf16 ...] [--sets coco_kp ...] [--threads 1] [--again]
 
 A system on an engine and a set is a row of the file. Rows that are there are not measured again
-without `--again`, so that a long table can be made in pieces, and after new weights only what
-changed. `truth` stands for the labelled boxes. Clips are scored by the teacher's people; the time
-of a picture is the median over a set, from the decoded picture to poses in its pixels: of the
-clock, for a quiet machine, and of the processors that were busy with it, which with one thread is
-the same and which other programs hardly change.
+without `--again` unless a model of theirs is another one now, so that a long table can be made in
+pieces, and after new weights only what changed. `--shipped` are all models of the zoo and what can
+be made of them (`shipped_systems`). `truth` stands for the labelled boxes. Clips are scored by the
+teacher's people; the time of a picture is the median over a set, from the decoded picture to poses
+in its pixels: of the clock, for a quiet machine, and of the processors that were busy with it,
+which with one thread is the same and which other programs hardly change.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from statistics import median
@@ -32,17 +34,22 @@ from builders.evaluation.peers import PEERS, PeerEngine, open_peer
 from builders.evaluation.people import People, Rgb, read_rgb
 from builders.evaluation.report import CLIPS, MISSED_BY_TEACHER
 from builders.evaluation.systems import EngineChoice, SystemChoice, open_system, parse_system
+from engines.artefact import Manifest
 from engines.cascade.models import find_cascade
 from engines.engine import Precision
 from engines.open_engine import EngineName
+from engines.zoo_models import find_model, list_models
 from stream.clock import Clock, SystemClock
 from stream.picture import Picture, to_rgb
 from tests.bench.report import RESULTS, Figure, circumstances, make_report
 
 SETS = ("coco_kp", "mixed_val", "lspet", "clips")
+STAGES = ("one_pass", "detector", "top_down", "refiner")
 PEER_SCORES = {"movenet_multipose": 0.15, "yolox_nano": 0.35}
 """From which a pose is a person on clips: the lowest that leave empty frames (nearly) empty."""
 TRUTH = "truth+"
+DECISIVE = {"onnx_sha256", "canvases", "crop_padding", "thresholds", "fp32_layers"}
+"""What of a manifest changes the people that are found."""
 PCK_SET = "lspet"
 
 
@@ -69,6 +76,15 @@ class Row:
         if self.system in PEERS:
             return self.system
         return "+".join(Path(model).name for model in self.system.split("+"))
+
+    @property
+    def models(self) -> str | None:
+        """What is measured, in few signs: other weights, canvases or thresholds give others."""
+        if self.system in PEERS:
+            return None
+        names = [name for name in self.system.split("+") if name != TRUTH.strip("+")]
+        told = [find_model(name).manifest.model_dump_json(include=DECISIVE) for name in names]
+        return sha256("".join(told).encode()).hexdigest()[:12]
 
     @property
     def choice(self) -> tuple[EngineName, Precision]:
@@ -171,9 +187,26 @@ def clip_figures(counted: list[ClipRecall]) -> dict[str, float]:
     return {**{name: float(value) for name, value in asked.items()}, **shares}
 
 
+def shipped_systems(zoo: Sequence[Manifest]) -> list[str]:
+    """Models that find people, top-down ones on labelled boxes, and cascades behind each of both.
+
+    A refiner stands behind what ends in poses, a one-pass model before top-down ones only where
+    there is no detector.
+    """
+    by_stage = {one: [m.name for m in zoo if m.stage == one] for one in STAGES}
+    alone, top_down = by_stage["one_pass"], by_stage["top_down"]
+    finders = by_stage["detector"] or alone
+    cascades = [f"{finder}+{pose}" for finder in finders for pose in top_down]
+    refined = [
+        f"{poses}+{refiner}" for poses in (*alone, *cascades) for refiner in by_stage["refiner"]
+    ]
+    return [*alone, *cascades, *refined, *(TRUTH + pose for pose in top_down)]
+
+
 def wanted_rows(options: argparse.Namespace) -> list[Row]:
     """Every system on every engine and set that suit it."""
-    systems = [*options.model, *(PEERS if options.peers else options.peer)]
+    shipped = shipped_systems(list_models()) if options.shipped else []
+    systems = [*options.model, *shipped, *(PEERS if options.peers else options.peer)]
     rows = [
         Row(system, engine, options.threads, part)
         for system in systems
@@ -186,6 +219,11 @@ def wanted_rows(options: argparse.Namespace) -> list[Row]:
         if not (row.part == "clips" and row.system.startswith(TRUTH))
         and not (row.system in PEERS and row.engine == "onnxruntime/bf16")
     ]
+
+
+def is_known(row: Row, rows: Mapping[str, Any]) -> bool:
+    """Whether just this was measured."""
+    return row.key in rows and rows[row.key].get("models") == row.models
 
 
 def figures_of(rows: dict[str, Any]) -> list[Figure]:
@@ -208,6 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--shipped", action="store_true")
     parser.add_argument("--peer", action="append", choices=list(PEERS), default=[])
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--engine", nargs="+", default=["openvino/bf16", "openvino/fp32"])
@@ -220,7 +259,7 @@ def main() -> None:
     if options.out.is_file():
         rows = json.loads(options.out.read_text("utf-8"))["details"]["rows"]
     for row in wanted_rows(options):
-        if row.key in rows and not options.again:
+        if is_known(row, rows) and not options.again:
             continue
         measured = on_clips if row.part == "clips" else on_pictures_of
         figures = measured(row, options.shared)
@@ -231,6 +270,7 @@ def main() -> None:
             "engine": row.engine,
             "threads": row.threads,
             "set": row.part,
+            **({"models": row.models} if row.models else {}),
             "figures": {name: round(value, 4) for name, value in figures.items()},
             **around,
         }

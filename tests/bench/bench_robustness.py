@@ -1,11 +1,13 @@
 """What accuracy is left when pictures get worse, and who is seen where nobody is.
 
     python -m tests.bench.bench_robustness --shared FOLDER --out FILE.json
-        [--model bottom_up] [--peer movenet_multipose_256] [--fault blur ...] [--again]
+        [--model bottom_up] [--model truth+TOP_DOWN] [--shipped] [--peer movenet_multipose_256]
+        [--fault blur ...] [--again]
 
 On coco_kp/val and mixed_val together, 48 pictures; false people on those ten that show nobody, at
 the score from which the system's poses count. A system and a fault are one row of the file; rows
-that are there are not measured again without `--again`.
+that are there are not measured again without `--again` unless a model is another one now. Who is
+given the boxes of everybody (`truth+`) sees nobody where nobody is.
 """
 
 import argparse
@@ -20,8 +22,9 @@ from builders.evaluation.coco_eval import PredictShown, average_precision
 from builders.evaluation.labels import Labels, Record, labelled_set, read_labels
 from builders.evaluation.people import People, read_rgb
 from builders.evaluation.robustness import FAULTS, PictureFault, Scene, worse
+from engines.zoo_models import list_models
 from stream.clock import SystemClock
-from tests.bench.bench_models import Row, opened, person_score
+from tests.bench.bench_models import Row, opened, person_score, shipped_systems
 from tests.bench.report import RESULTS, Figure, circumstances, make_report
 
 SETS = ("coco_kp", "mixed_val")
@@ -105,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--shipped", action="store_true")
     parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--fault", nargs="+", choices=list(FAULTS), default=list(FAULTS))
     parser.add_argument("--engine", default="openvino/bf16")
@@ -116,8 +120,13 @@ def main() -> None:
     if options.out.is_file():
         rows = json.loads(options.out.read_text("utf-8"))["details"]["rows"]
     labels, scenes = all_scenes(options.shared)
-    for system in [*options.model, *options.peer]:
+    shipped = shipped_systems(list_models()) if options.shipped else []
+    for system in [*options.model, *shipped, *options.peer]:
         row = Row(system, options.engine, options.threads, "coco_kp")
+        if not options.again:
+            rows = without_former(rows, row)
+        if not options.again and all(f"{row.name}, {one}" in rows for one in options.fault):
+            continue
         with opened(row, options.shared, labels) as predict:
             spoiled = Spoiled(predict, person_score(system), labels, scenes)
             for fault in options.fault:
@@ -129,11 +138,21 @@ def main() -> None:
                     "system": row.name,
                     "fault": fault,
                     "engine": row.engine,
+                    **({"models": row.models} if row.models else {}),
                     "min_score": spoiled.least,
                     "commit": circumstances()["commit"],
                     "levels": spoiled.levels(FAULTS[fault], unspoiled),
                 }
                 write(rows, options.out)
+
+
+def without_former(rows: Mapping[str, Any], row: Row) -> dict[str, Any]:
+    """Without what other models of that name gave."""
+    return {
+        key: each
+        for key, each in rows.items()
+        if each["system"] != row.name or each.get("models") == row.models
+    }
 
 
 def write(rows: Mapping[str, Any], out: Path) -> None:

@@ -5,8 +5,16 @@ import argparse
 import pytest
 
 from builders.evaluation.clip_recall import ClipRecall
-from engines.zoo_models import find_model
-from tests.bench.bench_models import Row, clip_figures, person_score, wanted_rows
+from engines.zoo_models import find_model, list_models
+from tests.bench.bench_cascades import shipped_cascades
+from tests.bench.bench_models import (
+    Row,
+    clip_figures,
+    is_known,
+    person_score,
+    shipped_systems,
+    wanted_rows,
+)
 
 
 def test_a_row_is_named_without_folders() -> None:
@@ -18,6 +26,7 @@ def test_a_row_is_named_without_folders() -> None:
 def test_who_needs_labelled_boxes_is_not_shown_clips() -> None:
     options = argparse.Namespace(
         model=["truth+a", "b"],
+        shipped=False,
         peers=False,
         peer=["truth+movenet_thunder"],
         engine=["openvino/fp32"],
@@ -37,3 +46,29 @@ def test_clips_are_counted_together() -> None:
 def test_peers_have_scores_of_their_own_and_models_those_of_their_manifest() -> None:
     assert person_score("yolox_nano+movenet_thunder") == 0.35
     assert person_score("bottom_up") == find_model("bottom_up").manifest.thresholds.min_score
+
+
+def test_a_row_of_other_weights_is_measured_again() -> None:
+    ours = Row("bottom_up", "openvino/bf16", 1, "clips")
+    rows = {ours.key: {"models": ours.models}}
+    assert is_known(ours, rows)
+    assert not is_known(ours, {ours.key: {"models": "other"}})
+    assert not is_known(ours, {})
+    peer = Row("movenet_multipose_256", "openvino/bf16", 1, "clips")
+    assert is_known(peer, {peer.key: {}})
+
+
+def test_what_ships_is_measured_alone_on_true_boxes_and_behind_whoever_finds_people() -> None:
+    zoo = [
+        find_model("bottom_up").manifest.model_copy(update={"name": name, "stage": stage})
+        for name, stage in (("a", "one_pass"), ("p", "top_down"), ("r", "refiner"))
+    ]
+    assert shipped_systems(zoo) == ["a", "a+p", "a+r", "a+p+r", "truth+p"]
+    with_detector = [*zoo, zoo[0].model_copy(update={"name": "d", "stage": "detector"})]
+    assert shipped_systems(with_detector) == ["a", "d+p", "a+r", "d+p+r", "truth+p"]
+
+
+def test_cascades_that_ship_are_timed_without_being_named() -> None:
+    top_down = [one.name for one in list_models() if one.stage == "top_down"]
+    assert shipped_cascades()
+    assert all(cascade.split("+")[1] in top_down for cascade in shipped_cascades())
