@@ -1,6 +1,7 @@
 """Trains Graph-PCNN: both stages in one run, on any heatmap network."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
@@ -14,6 +15,7 @@ from builders.networks.graph_pcnn_training import Truth, guided_points, refineme
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.settings import Folders
+from builders.training.start_weights import load_run
 from builders.training.task import Losses
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
 from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network
@@ -32,6 +34,9 @@ class GraphPcnnSettings(TopDownSettings):
     point_sigma: float | None = Field(gt=0, default=None)
     """In cells: points within thrice this of the truth learn to reach it, within twice they help
     their neighbours; by default that of the maps (the paper does not say)."""
+    start_run: Path | None = None
+    """Checkpoint of a run of this network, relative to the folder that this run lies in: all of it
+    is what is begun with."""
     offset_share: float = Field(gt=0, le=1, default=1.0)
     """Of each offset that the released network keeps (ours): the peaks of a trained first stage lie
     nearer to the joints than the points that it learnt at, so that whole offsets overshoot."""
@@ -49,11 +54,17 @@ class GraphPcnnTask(HeatmapTask):
     def __init__(self, settings: GraphPcnnSettings, folders: Folders) -> None:
         super().__init__(settings, folders)
         self._hidden, self._sigma = settings.hidden, settings.point_sigma or settings.sigma_cells()
-        self._offset_share = settings.offset_share
+        self._offset_share, self._start_run = settings.offset_share, settings.start_run
         self._points, self._wide = settings.points, settings.wide_stage
 
     def build(self) -> GraphPcnn:
         """A copied last stage starts from the trunk's start weights."""
+        network = self._begun()
+        if self._start_run is not None:
+            load_run(network, self._folders.run.resolve().parent / self._start_run)
+        return network
+
+    def _begun(self) -> GraphPcnn:
         trunk = self.trunk()
         stage1 = as_heatmap_network(trunk)
         if self._wide is None or not isinstance(trunk, CompactHeatmaps):

@@ -10,6 +10,7 @@ import torch
 
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.topdown_graph import ChannelOrder, Normalise
+from builders.training.checkpoint import save_released
 from builders.training.loop import Place, train
 from builders.training.recipe import Recipe, make_task, parse_recipe
 from builders.training.settings import Folders
@@ -154,6 +155,15 @@ def test_a_compact_trunk_can_start_from_a_run(folder: Path, tmp_path: Path) -> N
     wider = task_of(recipe("heatmap", trunk=THIN | start | {"width": 0.5}), folder)
     with pytest.raises(ConfigError, match="no run of this network"):
         wider.build()
+
+
+def test_graph_pcnn_can_go_on_from_a_run_of_its_own(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    first = task_of(recipe("graph_pcnn", wide_stage=8), folder).build()
+    save_released(first, 1, tmp_path / "first")
+    later = recipe("graph_pcnn", wide_stage=8, start_run="first/released.pt")
+    begun = make_task(later, Folders(folder, tmp_path / "second")).build().state_dict()
+    assert all(torch.equal(begun[name], value) for name, value in first.state_dict().items())
 
 
 def test_the_published_sigma_belongs_to_its_crop_height() -> None:
