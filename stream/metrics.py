@@ -15,6 +15,7 @@ from stream.cascade_metrics import CascadeMetrics
 from stream.daemon_metrics import PREFIX, DaemonMetrics
 from stream.frame import Outcome
 from stream.ingest.decode_ladder import HARDWARE_RUNGS, DecodeRung, StepReason
+from stream.traffic_metrics import TrafficMetrics
 
 AGE_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
 STAGE_BUCKETS_SECONDS = (
@@ -68,6 +69,8 @@ class Metrics:
         """Those that only a daemon feeds."""
         self.cascade = CascadeMetrics(registry)
         """Those that only cascades feed."""
+        self.traffic = TrafficMetrics(registry)
+        """Copies of pixels, bytes of results."""
         Info(f"{PREFIX}_build", "Version of posestream.", registry=registry).info(
             {"version": version}
         )

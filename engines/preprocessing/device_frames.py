@@ -11,6 +11,7 @@ from engines.preprocessing.preprocessor import DevicePreprocessor, TorchPreproce
 from engines.preprocessing.tensor_picture import TensorPicture, nv12_picture
 from stream.device_picture import DevicePicture
 from stream.picture import ColourSpace, Picture, Plane
+from stream.pixel_copies import CopyStep, TellCopies, tell_nobody_of_copies
 
 
 @dataclass
@@ -18,6 +19,12 @@ class HostCopies:
     """Pictures that came to the processor after all; nobody looks at them on a zero-copy path."""
 
     pictures: int = 0
+    tell: TellCopies = tell_nobody_of_copies
+
+    def fetched(self, size_bytes: int) -> None:
+        """One more, of so many bytes."""
+        self.pictures += 1
+        self.tell(CopyStep.FETCH, 1, size_bytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +48,8 @@ class TakenPlanes:
 
     def download(self) -> tuple[Plane, Plane, Plane]:
         """See `DevicePlanes.download`."""
-        self.copies.pictures += 1
         planes = (self.picture.y, self.picture.u, self.picture.v)
+        self.copies.fetched(sum(int(plane.nbytes) for plane in planes))
         with cuda_errors():
             y, u, v = (np.ascontiguousarray(plane.cpu().numpy()) for plane in planes)
         return y, u, v

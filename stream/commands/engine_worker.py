@@ -17,6 +17,7 @@ from stream.fleet.engine_process import EngineServer, ModelOpener, Observe, Open
 from stream.fleet.link import LinkError
 from stream.logs import configure_logs
 from stream.observer import ObserverGroup
+from stream.pixel_copies import TrafficCounts
 from stream.site_file.site_model import EngineSettings
 
 FIRST_SIZE = 1280, 720
@@ -59,7 +60,8 @@ def model_opener(wish: EngineSettings, clock: Clock) -> ModelOpener:
             refine_below=wish.cascade.refine_below,
             refine_budget_seconds=wish.cascade.refine_budget_seconds,
         )
-        news, work = EngineNews(), list[CascadeCounts]()
+        traffic, work = TrafficCounts(), list[CascadeCounts]()
+        news = EngineNews(traffic=traffic)
         estimator = open_estimator(
             settings, find_cascade(name), _StageObserver(observe), clock, news, work.append
         )
@@ -70,6 +72,7 @@ def model_opener(wish: EngineSettings, clock: Clock) -> ModelOpener:
             news.parity_error_px,
             tuple((step.engine, step.refused.value) for step in news.steps_down),
             partial(_taken, work),
+            traffic,
         )
 
     return open_model

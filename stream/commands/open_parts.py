@@ -21,6 +21,7 @@ from engines.engine_options import EngineOptions
 from engines.engine_store import EngineStore, default_store_root
 from engines.estimator import OnePassEstimator
 from engines.open_engine import EngineName
+from engines.watched_engine import WatchedEngine
 from stream.clock import Clock
 from stream.commands.run_settings import RunSettings
 from stream.ingest.source_url import parse_source_url
@@ -29,6 +30,7 @@ from stream.metrics_observer import MetricsObserver
 from stream.metrics_server import MetricsServer
 from stream.observer import Observer
 from stream.pipeline import FrameTracker
+from stream.pixel_copies import Traffic
 from stream.sinks.annotated_video_sink import AnnotatedVideoSink
 from stream.sinks.counted_sink import CountedSink
 from stream.sinks.fan_out import FanOutSink
@@ -66,6 +68,8 @@ class EngineNews:
 
     metrics: Metrics | None = None
     """Where steps down are counted at once."""
+    traffic: Traffic | None = None
+    """Told of copies of pixels and of results; None if nobody wants to know."""
     steps_down: list[StepDown] = field(default_factory=list)
     certificate: Certificate | None = None
     """Of the newest engine."""
@@ -134,7 +138,7 @@ def engine_opener(
             )
         )
         news.certificate = trust.certificate(engine, artefact)
-        return engine
+        return WatchedEngine(engine, news.traffic) if news.traffic else engine
 
     return lambda artefact: partial(open_engine_of, artefact)
 

@@ -41,6 +41,7 @@ from stream.logs import configure_logs
 from stream.metrics_observer import MetricsObserver
 from stream.observer import ObserverGroup
 from stream.pipeline import Run, RunEnd, Selection, StopRequest
+from stream.pixel_copies import TrafficCounts
 from stream.run_statistics import RunStatistics
 from stream.worker import run_concurrent
 
@@ -82,14 +83,15 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
     settings, clock = desk.settings, desk.clock
     with ExitStack() as undo:
         models = find_cascade(settings.model)
-        taker = device_taker(settings)
+        traffic = TrafficCounts()
+        taker = device_taker(settings, traffic.copied)
         if taker is not None:
             close_last.callback(taker.close)
         source = open_source(
             settings.source,
             stream=stream_name(settings.source),
             clock=clock,
-            decode=DecodeOptions(settings.decode, taker),
+            decode=DecodeOptions(settings.decode, taker, traffic.copied),
         )
         undo.callback(source.close)
         about = source.description
@@ -97,7 +99,10 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
             settings = settings.for_files(file_batch(EngineName(settings.engine), settings.threads))
         metrics = open_metrics(settings, about.stream, clock, close_last)
         observer = ObserverGroup([desk.statistics, desk.progress, *([metrics] if metrics else [])])
-        news = EngineNews(metrics.metrics if metrics else None)
+        news = EngineNews()
+        if metrics:
+            traffic.forward(metrics.metrics.traffic)
+            news = EngineNews(metrics.metrics, traffic)
         estimator = open_estimator(
             settings, models, observer, clock, news, partial(_count_work, metrics)
         )

@@ -285,6 +285,10 @@ class EngineDesk:
             self._metrics.stage_done(Stage(stage), seconds)
         if found.cascade:
             self._metrics.cascade.worked(found.cascade)
+        for step, (pictures, size_bytes) in found.copies.items():
+            self._metrics.traffic.copied(step, pictures, size_bytes)
+        for model, size_bytes in found.result_bytes.items():
+            self._metrics.traffic.results_left(model, size_bytes)
         try:
             people = from_table(table, found.people, found.joints)
             pairs = list(zip(batch.tickets, people, strict=True))

@@ -31,6 +31,7 @@ from stream.fleet.people_table import to_table
 from stream.fleet.segment import SegmentView
 from stream.frame import Frame
 from stream.picture import ColourSpace
+from stream.pixel_copies import TrafficCounts
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class OpenedModel:
     """Engine and precision of what was refused before."""
     take_counts: Callable[[], dict[str, int]] = dict
     """What there is to count since the last time (`stream.cascade_metrics`)."""
+    traffic: TrafficCounts = field(default_factory=TrafficCounts)
+    """Copies of pixels and bytes of results since the last time."""
 
 
 Observe = Callable[[str, float], None]
@@ -149,13 +152,20 @@ class EngineServer:
             self._outbox.put(BatchFailed(batch=order.batch, words=str(error)))
             return
         table, people, joints = to_table(found)
+        model = self._models[order.model]
         done = PeopleFound(
             batch=order.batch,
             people=people,
             joints=joints,
             stages=tuple(self._stages),
-            cascade=self._models[order.model].take_counts(),
+            cascade=model.take_counts(),
+            copies={
+                step: (pictures, model.traffic.copied_bytes[step])
+                for step, pictures in model.traffic.pictures.items()
+            },
+            result_bytes=dict(model.traffic.result_bytes),
         )
+        model.traffic.forget()
         self._outbox.put(done, table)
 
     def _check_untouched(self, order: InferFrames) -> None:

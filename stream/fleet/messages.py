@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from stream.errors import LossCause
 from stream.ingest.decode_ladder import DecodeRung, DecodeWish, StepReason
 from stream.ingest.frame_timeline import TimeJump
+from stream.pixel_copies import CopyStep
 
 
 class _Message(BaseModel):
@@ -104,6 +105,9 @@ class PassedFrames(_Message):
     corrupt_packets: Annotated[int, Field(ge=0)] = 0
     time_jumps: tuple[TimeJump, ...] = ()
     decode_steps: tuple[tuple[DecodeRung, StepReason], ...] = ()
+    fetched: Annotated[int, Field(ge=0)] = 0
+    """Pictures that came from the GPU to the processor."""
+    fetched_bytes: Annotated[int, Field(ge=0)] = 0
 
 
 class FrameReady(_Message):
@@ -209,6 +213,10 @@ class PeopleFound(_Message):
     stages: tuple[tuple[str, float], ...]
     cascade: dict[str, int] = Field(default_factory=dict)
     """What a cascade took; empty from a single model."""
+    copies: dict[CopyStep, tuple[int, int]] = Field(default_factory=dict)
+    """Pictures and bytes that were copied since it last said so."""
+    result_bytes: dict[str, int] = Field(default_factory=dict)
+    """Of results that engines gave out, by model; likewise."""
 
 
 class BatchFailed(_Message):

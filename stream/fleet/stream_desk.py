@@ -16,6 +16,7 @@ from stream.errors import LossCause, PoseError
 from stream.fleet.engine_process import shared_frame
 from stream.fleet.frame_schedule import WaitingFrame
 from stream.fleet.messages import FrameReady, PassedFrames, StreamOpened
+from stream.fleet.segment import picture_bytes
 from stream.fleet.shared_segment import SharedSegment
 from stream.fleet.stream_machine import NextStep, StreamMachine, StreamState, StreamStatus
 from stream.fleet.stream_plan import StreamPlan
@@ -26,6 +27,7 @@ from stream.ledger import FrameLedger
 from stream.metrics import Stage
 from stream.metrics_observer import MetricsObserver
 from stream.pipeline import FrameTracker
+from stream.pixel_copies import CopyStep
 from stream.pose import FramePoses, Pose, TrackedPose
 from stream.sinks.sink import Sink
 
@@ -151,6 +153,8 @@ class StreamDesk:
             self._observer.decode_stepped_down(rung, reason)
         for jump in passed.time_jumps:
             daemon.time_jumped(self.plan.name, jump.value)
+        traffic = self._observer.metrics.traffic
+        traffic.copied(CopyStep.FETCH, passed.fetched, passed.fetched_bytes)
         if passed.corrupt_packets:
             self._observer.packets_corrupt(passed.corrupt_packets)
         if passed.skipped or passed.dropped:
@@ -173,7 +177,9 @@ class StreamDesk:
         self.ledger.open_frame()
         self._line.append(entry)
         self.last_epoch = max(self.last_epoch, ready.epoch)
-        self._observer.metrics.frame_read(self.plan.name, ready.capture_seconds)
+        metrics = self._observer.metrics
+        metrics.frame_read(self.plan.name, ready.capture_seconds)
+        metrics.traffic.copied(CopyStep.SHARE, 1, picture_bytes(ready.width, ready.height))
         self._saw_frame(ready.capture_seconds)
         due = ready.read_seconds + self.plan.target_age_seconds
         waiting = WaitingFrame(frame, ready.read_seconds, due)

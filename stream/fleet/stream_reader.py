@@ -35,6 +35,7 @@ from stream.ingest.pyav_source import PyavSource
 from stream.ingest.source import Source
 from stream.ingest.video_address import VideoAddress
 from stream.picture import Picture
+from stream.pixel_copies import CopyStep
 from stream.redaction import redacted
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class _Passed:
     corrupt_packets: int = 0
     time_jumps: tuple[TimeJump, ...] = ()
     decode_steps: tuple[tuple[DecodeRung, StepReason], ...] = ()
+    fetched: int = 0
+    fetched_bytes: int = 0
     told_seconds: float = field(default=0.0)
 
     def message(self, order: StreamOrder) -> PassedFrames:
@@ -67,6 +70,8 @@ class _Passed:
             corrupt_packets=self.corrupt_packets,
             time_jumps=self.time_jumps,
             decode_steps=self.decode_steps,
+            fetched=self.fetched,
+            fetched_bytes=self.fetched_bytes,
         )
 
     @property
@@ -129,7 +134,7 @@ class StreamReader:
             if self.order.is_live:
                 self._tell_loss(LossCause.EOF, f"{self.order.shown}: the connection was closed")
                 return
-        self._tell_passed()
+        self._tell_passed(all_of_it=True)
         self._outbox.put(StreamClosed(stream=self.order.stream, run=self.order.run))
 
     def _read_once(self, first_epoch: int) -> int:
@@ -164,8 +169,12 @@ class StreamReader:
             stream=order.stream,
             clock=self._clock,
             max_pixels=order.max_pixels,
-            decode=DecodeOptions(order.decode, thread_count=1),
+            decode=DecodeOptions(order.decode, tell_copies=self._count_fetched, thread_count=1),
         )
+
+    def _count_fetched(self, _step: CopyStep, pictures: int, size_bytes: int) -> None:
+        self._passed.fetched += pictures
+        self._passed.fetched_bytes += size_bytes
 
     def _paced(self, source: Source) -> Iterator[Frame]:
         """The frames; those of a file, or of one on a web server, each at its time."""
@@ -186,7 +195,7 @@ class StreamReader:
         else:
             self._announce(frame, epoch, now)
         if now - self._passed.told_seconds >= TELL_SECONDS:
-            self._tell_passed()
+            self._tell_passed(all_of_it=True)
 
     def _announce(self, frame: Frame, epoch: int, now: float) -> None:
         picture = frame.picture
@@ -266,13 +275,17 @@ class StreamReader:
             )
         )
 
-    def _tell_passed(self) -> None:
-        if not self._passed.is_empty:
+    def _tell_passed(self, *, all_of_it: bool = False) -> None:
+        """Pictures that were fetched can wait: told with each frame they would double the talk."""
+        if not self._passed.is_empty or (all_of_it and self._passed.fetched):
             self._outbox.put(self._passed.message(self.order))
-        self._passed = _Passed(told_seconds=self._clock.monotonic())
+            self._passed = _Passed()
+        elif not all_of_it:
+            return
+        self._passed.told_seconds = self._clock.monotonic()
 
     def _tell_loss(self, cause: LossCause, words: str) -> None:
-        self._tell_passed()
+        self._tell_passed(all_of_it=True)
         order = self.order
         self._outbox.put(
             StreamLost(stream=order.stream, run=order.run, cause=cause, words=redacted(words))

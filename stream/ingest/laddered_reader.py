@@ -28,6 +28,7 @@ from stream.ingest.decode_ladder import (
 from stream.ingest.video_hardware import has_nvidia_device
 from stream.ingest.video_reader import VideoReader
 from stream.picture import Picture
+from stream.pixel_copies import CopyStep, TellCopies, tell_nobody_of_copies
 
 MAX_THREADS = 4
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ class DecodeOptions:
     wish: DecodeWish = DecodeWish.AUTO
     taker: DeviceTaker | None = None
     """Takes pictures that stay on the GPU; None if what comes after wants them on the processor."""
+
+    tell_copies: TellCopies = tell_nobody_of_copies
+    """Told of pictures that come from the GPU to the processor."""
 
     thread_count: int | None = None
     """Of a decoder on the processor; None takes one for each processor, 4 at most."""
@@ -84,6 +88,7 @@ class LadderedReader:
         stream: named in the log.
         is_live: whether what was missed while changing over is gone.
         taker: takes pictures on the GPU.
+        tell_copies: told of pictures that come from the GPU to the processor.
 
     Raises:
         SourceError: if it cannot be read on the lowest step either.
@@ -97,8 +102,9 @@ class LadderedReader:
         stream: str,
         is_live: bool,
         taker: DeviceTaker | None = None,
+        tell_copies: TellCopies = tell_nobody_of_copies,
     ) -> None:
-        self._open_reader, self._taker = open_reader, taker
+        self._open_reader, self._taker, self._tell_copies = open_reader, taker, tell_copies
         self._stream, self._is_live = stream, is_live
         self._pictures = PictureMaker()
         self._ladder, self._told = ladder, 0
@@ -192,7 +198,11 @@ class LadderedReader:
     def _picture(self, frame: VideoFrame) -> Picture:
         if self._ladder.rung is DecodeRung.ZERO_COPY and self._taker is not None:
             return self._taken(self._taker, frame)
-        return self._pictures.picture(frame)
+        picture = self._pictures.picture(frame)
+        if self._ladder.rung is not DecodeRung.SOFTWARE:
+            size_bytes = picture.y.nbytes + picture.u.nbytes + picture.v.nbytes
+            self._tell_copies(CopyStep.FETCH, 1, size_bytes)
+        return picture
 
     def _taken(self, taker: DeviceTaker, frame: VideoFrame) -> Picture:
         layout = (frame.sw_format or frame.format).name

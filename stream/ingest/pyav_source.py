@@ -50,6 +50,7 @@ class PyavSource:
             stream=stream,
             is_live=address.is_live,
             taker=decode.taker,
+            tell_copies=decode.tell_copies,
         )
         try:
             decoded = self._reader.frames()

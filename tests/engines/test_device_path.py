@@ -14,10 +14,12 @@ from engines.engine import Precision
 from engines.engine_options import EngineOptions
 from engines.estimator import OnePassEstimator
 from engines.openvino_engine import open_openvino
-from engines.preprocessing.device_frames import TorchTaker
+from engines.preprocessing.device_frames import HostCopies, TorchTaker
+from engines.watched_engine import WatchedEngine
 from stream.clock import ManualClock
 from stream.frame import Frame
 from stream.picture import picture_from_rgb
+from stream.pixel_copies import CopyStep, TrafficCounts
 from tests.tiny_model import draw_people
 from tests.tiny_top_down import write_tiny_top_down
 
@@ -45,14 +47,23 @@ def test_frames_on_the_device_give_the_same_people_and_are_never_fetched(
     tiny_artefact: Artefact,
 ) -> None:
     frames = [frame_of(0, {(30, 40): 255}), frame_of(1, {}), frame_of(2, {(64, 48): 230})]
-    taker = TorchTaker("cpu")
+    fetched = TrafficCounts()
+    taker = TorchTaker("cpu", HostCopies(tell=fetched.copied))
     options = EngineOptions(batches=(2,))
     opened = partial(open_openvino, tiny_artefact, precision=Precision.FP32, options=options)
+    counts = TrafficCounts()
     estimator = OnePassEstimator(
-        tiny_artefact, lambda canvas: opened(canvas=canvas), clock=ManualClock(), batch_size=3
+        tiny_artefact,
+        lambda canvas: WatchedEngine(opened(canvas=canvas), counts),
+        clock=ManualClock(),
+        batch_size=3,
     )
     expected = estimator.estimate(frames)
+    assert counts.pictures == {CopyStep.RENDER: 3}
+    counts.forget()
     found = estimator.estimate([on_device(frame, taker) for frame in frames])
+    assert not counts.pictures
+    assert counts.result_bytes == {"tiny": 3 * estimator.engine_specs[0].result_bytes}
     mixed = estimator.estimate([on_device(frames[0], taker), *frames[1:]])
     estimator.close()
     for one, other, third in zip(expected, found, mixed, strict=True):
@@ -62,6 +73,8 @@ def test_frames_on_the_device_give_the_same_people_and_are_never_fetched(
     assert sum(len(one.poses) for one in expected) == 2
     # A batch of which some are here and some there is made here.
     assert taker.copies.pictures == 1
+    assert fetched.pictures == {CopyStep.FETCH: 1}
+    assert fetched.copied_bytes == {CopyStep.FETCH: CANVAS[0] * CANVAS[1] * 3 // 2}
 
 
 @pytest.mark.parametrize("stage", ["top_down", "refiner"])

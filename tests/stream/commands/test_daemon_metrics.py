@@ -83,5 +83,11 @@ def test_every_metric_of_a_running_daemon_has_something_to_tell(
     assert told(scraped, "stream_time_jumps_total", stream="cam0", kind="back") == 0
     assert told(scraped, "process_restarts_total", process="engine", reason="hang") == 0
     assert told(scraped, "engine_build_seconds", model=tiny_artefact.folder.name)
+    # Between two processes a picture is shared once and drawn once; there is no GPU.
+    for step in ("share", "render"):
+        assert told(scraped, "pixel_copies_total", step=step)
+        assert told(scraped, "pixel_copied_bytes_total", step=step)
+    assert told(scraped, "pixel_copies_total", step="upload") == 0
+    assert told(scraped, "result_bytes_total", model="tiny")
     for process in ("supervisor", "engine", "decoder-0"):
         assert told(scraped, "process_memory_bytes", process=process)

@@ -9,6 +9,7 @@ from engines.artefact import Artefact
 from stream.clock import SystemClock
 from stream.commands.engine_worker import model_opener
 from stream.errors import ConfigError
+from stream.pixel_copies import CopyStep
 from stream.site_file.site_model import CascadeOptions, EngineSettings
 from tests.command_line import posestream, read_lines
 from tests.drawn_clips import person_at
@@ -100,6 +101,9 @@ def test_the_daemons_engine_opens_a_cascade_and_counts_its_work(cascade: str) ->
     taken = opened.take_counts()
     assert taken == {"detected": 1, "carried": 1, "refined": 2, "over_budget": 0, "spared": 0}
     assert opened.take_counts() == {}
+    # One search, then two people in crops for the two models behind it.
+    assert opened.traffic.pictures == {CopyStep.RENDER: 1 + 2 + 2}
+    assert len(opened.traffic.result_bytes) == 3
     assert set(told) == {"pre", "infer", "post", "crop", "pose", "refine"}
     opened.estimator.close()
 

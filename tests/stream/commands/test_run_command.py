@@ -8,6 +8,7 @@ from urllib.request import urlopen
 import av
 import jsonschema
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from engines.artefact import Artefact
 from stream.ingest.video_hardware import has_nvidia_device
@@ -146,6 +147,21 @@ def test_metrics_are_served_while_it_runs(
     assert 'posestream_sink_messages_total{outcome="acked",sink="stdout"}' in page
     assert re.search(r'posestream_engine_info{canvas="\d+x\d+",engine=', page)
     assert re.search(r'posestream_build_info{version="\d', page)
+    # On the processor every frame is drawn onto a canvas, and nothing else is copied.
+    values = {
+        name: {
+            tuple(sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+            if sample.name == f"posestream_{name}_total"
+        }
+        for name in ("pixel_copies", "pixel_copied_bytes", "result_bytes")
+    }
+    drawn = values["pixel_copies"].pop(("render",))
+    assert drawn > 0
+    assert set(values["pixel_copies"].values()) == {0}
+    assert values["pixel_copied_bytes"][("render",)] == drawn * WIDTH * HEIGHT * 3
+    assert 0 < values["result_bytes"][("tiny",)] <= drawn * 30 * (17 * 3 + 1) * 4
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])

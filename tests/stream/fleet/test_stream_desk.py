@@ -47,7 +47,8 @@ class Desk:
     def __init__(self) -> None:
         self.sink, self.process = KeptResults(), DeafProcess()
         self.clock, self.states = ManualClock(), list[StreamState]()
-        metrics = Metrics(new_registry(), "test")
+        self.registry = new_registry()
+        metrics = Metrics(self.registry, "test")
         observer = MetricsObserver(metrics, "cam", 4, self.clock)
         self.tracked_models: list[str] = []
         tools = DeskTools(self.clock, self._tracker, lambda _, s: self.states.append(s.state))
@@ -157,6 +158,17 @@ def test_what_decoders_pass_is_read_and_counted_at_once() -> None:
         assert (ledger.read, ledger.in_flight) == (9, 0)
         assert ledger.outcomes[Outcome.SKIPPED] == 6
         assert kept.states == [StreamState.CONNECTING, StreamState.LIVE]
+
+
+def test_pictures_that_were_fetched_from_a_gpu_or_shared_are_counted() -> None:
+    with a_desk() as kept:
+        kept.desk.passed(PassedFrames(stream="cam", run=0, fetched=3, fetched_bytes=900))
+        kept.take(0).settle(Outcome.SKIPPED, ())
+        found = {
+            step: kept.registry.get_sample_value("posestream_pixel_copies_total", {"step": step})
+            for step in ("fetch", "share")
+        }
+        assert found == {"fetch": 3, "share": 1}
 
 
 def test_losses_are_counted_by_cause_and_told() -> None:

@@ -29,6 +29,7 @@ from stream.ingest.video_address import VideoAddress, file_address
 from stream.ingest.video_hardware import has_nvidia_device, open_video
 from stream.ingest.video_reader import VideoReader
 from stream.picture import ColourSpace, Plane
+from stream.pixel_copies import CopyStep, TrafficCounts
 from tests.media import Clips, number_in, with_rotation
 from tests.nv12_reader import DeepReader, Nv12Reader
 from tests.reading import read_all
@@ -209,6 +210,28 @@ def test_a_decoder_that_fails_in_the_middle_is_replaced_without_losing_a_frame(
         "nvdec-download",
         "decode_failed",
     )
+
+
+def test_every_picture_that_a_gpu_decoded_for_the_processor_is_counted(clips: Clips) -> None:
+    address = file_address(clips.get("plain.mp4"))
+    counts = TrafficCounts()
+
+    def open_reader(rung: DecodeRung) -> VideoReader:
+        return software(address) if rung is SOFTWARE else FailingReader(address, 7)
+
+    reader = LadderedReader(
+        open_reader,
+        DecodeLadder(DOWNLOAD),
+        stream="door",
+        is_live=False,
+        tell_copies=counts.copied,
+    )
+    pictures = [decoded.picture for decoded in all_of(reader)]
+    assert len(pictures) == FRAMES
+    # Those of the software decoder are in the processor's memory to begin with.
+    assert counts.pictures == {CopyStep.FETCH: 7}
+    size_bytes = pictures[0].width * pictures[0].height * 3 // 2
+    assert counts.copied_bytes == {CopyStep.FETCH: 7 * size_bytes}
 
 
 def test_a_camera_goes_on_where_it_is(clips: Clips) -> None:
