@@ -5,7 +5,8 @@ each refined pose's OKS is predicted. What is otherwise: the trunk is MoveNet's 
 offset maps are the first guess, to which the cells add; refinement and scoring are done at the best
 cells alone, on windows about the joints (`smpr_second_look`), instead of at all of them with a
 deformable convolution; the network may look at the canvas in two sizes, as SMPR's multi-scale test
-does with pictures.
+does with pictures. A person's score is the predicted OKS times the square root of the chance that
+somebody is there; SMPR takes their product, which ranks a little worse here.
 """
 
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ class SmprAtJointsGraph(nn.Module):
         H, W = seen.shape[-2:]
         x, y = x.clamp(min=0.5).clamp(max=W * factor - 0.5), y.clamp(min=0.5)
         y = y.clamp(max=H * factor - 0.5)
-        scores = (chance * judged.similarity.sigmoid()).sqrt()  # 0 for what only fills up
+        scores = chance.sqrt() * judged.similarity.sigmoid()  # 0 for what only fills up
         return torch.stack((x - 0.5, y - 0.5, judged.joints.sigmoid()), -1), scores
 
 

@@ -20,8 +20,11 @@ from builders.training.sets import load_sets
 from builders.training.settings import Folders
 from builders.training.smpr_task import WEAK
 from builders.training.task import Losses, ParameterGroup, TrainingTask
-from builders.training.validation import CANVASES
 
+CANVASES_TWICE = ((448, 320), (448, 256), (320, 448), (384, 384))
+"""(width, height): 4:3 and 16:9 lying, standing and square; multiples of 64, as the network sees
+them whole and at half their size."""
+SHRINK = (1, 2)
 KeptExample = dict[str, Any]
 """The trunk's maps by name, `joints`, `areas`, `certainty` (P,)."""
 
@@ -45,7 +48,7 @@ class SmprAtJointsTask(TrainingTask):
     """
 
     def __init__(
-        self, settings: SmprAtJointsSettings, folders: Folders, canvases: Canvases = CANVASES
+        self, settings: SmprAtJointsSettings, folders: Folders, canvases: Canvases = CANVASES_TWICE
     ) -> None:
         self._settings, self._folders, self._canvases = settings, folders, canvases
 
@@ -88,7 +91,7 @@ class SmprAtJointsTask(TrainingTask):
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """AP and AR of the sets' val split, decoded as the exported model is."""
-        graph = SmprAtJointsGraph(cast(SmprAtJoints, network), (1, 2))
+        graph = SmprAtJointsGraph(cast(SmprAtJoints, network), SHRINK)
         predict = pose_predictor(graph, WEAK, self._canvases)
         return validate_poses(predict, self._folders.data, self._settings.validation)
 
