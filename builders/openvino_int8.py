@@ -10,7 +10,12 @@ from typing import Any
 from builders.calibration import Calibration
 from builders.layer_choice import LayerChoice, Layers, choose_layers
 from engines.artefact import Artefact
-from engines.openvino_engine import QUANTISED_NAME, TELEMETRY, import_openvino
+from engines.openvino_engine import (
+    QUANTISED_NAME,
+    TELEMETRY,
+    import_openvino,
+    with_fp32_layers,
+)
 from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
 
@@ -48,8 +53,10 @@ def write_unjudged_graph(calibration: Calibration, layers: Layers, folder: Path)
 
 
 def quantisable_convolutions(artefact: Artefact) -> Layers:
-    """Convolutions that may be quantised, in the order of the graph."""
-    return _layers(import_openvino().Core().read_model(artefact.onnx_path))
+    """Convolutions that may be quantised, in the order of the graph; not those that keep fp32."""
+    kept = artefact.manifest.fp32_layers
+    names = _layers(import_openvino().Core().read_model(artefact.onnx_path))
+    return tuple(name for name in names if not any(one in name for one in kept))
 
 
 def _save(model: Any, folder: Path) -> None:
@@ -78,6 +85,8 @@ def _quantised(model: Any, calibration: Calibration, chosen: Layers) -> Any:
 
 def _runner(core: Any, model: Any, calibration: Calibration) -> Any:
     inputs = fixed_inputs(calibration.artefact.manifest, calibration.canvas)
+    if kept := calibration.artefact.manifest.fp32_layers:
+        model = with_fp32_layers(model, kept)
     model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
     compiled = core.compile_model(model, "CPU")
     names = [output.get_any_name() for output in compiled.outputs]

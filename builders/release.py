@@ -46,6 +46,7 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
         "description": form.description,
         "canvases": form.canvases,
         "crop_padding": form.crop_padding,
+        "fp32_layers": form.fp32_layers,
         "thresholds": {"min_score": form.weak_score, **form.suppression},
         "licence": "Apache-2.0",
         "training": _training(recipe, steps),

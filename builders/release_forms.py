@@ -26,6 +26,17 @@ from engines.artefact import NO_PICTURE, StageName
 
 CROP_PADDING = 1.25
 """Of the labelled box, as top-down networks are trained and tested."""
+BOTTOM_UP_FP32_LAYERS = (
+    "/trunk/lateral",
+    "/trunk/Add",  # fused with the laterals
+    "/trunk_1/Add",
+    "/trunk/smooth",
+    "/first/centre/",
+    "/first/heat/",
+    "/first/regress/",
+)
+"""Of the way down from the trunk's smallest maps, and of the first maps: in bf16 they cost half of
+the agreement and no time worth mention (`docs/engines.md`)."""
 POSE_PADDING = 1.5
 """Of the joints' extent: PoseFix's 1.2 makes it about a labelled box, and 1.25 are that one's."""
 
@@ -45,6 +56,8 @@ class ReleaseForm:
     weak_score: float = 0.02
     """AP wants the weak candidates too; the shipped threshold is for people who look at results."""
     crop_padding: float = CROP_PADDING
+    fp32_layers: tuple[str, ...] = ()
+    """See `Manifest.fp32_layers`."""
 
 
 BOTTOM_UP = ReleaseForm(
@@ -53,6 +66,7 @@ BOTTOM_UP = ReleaseForm(
     lambda network: BottomUpGraph(network, DecodeSettings()),
     {"nms_oks": 0.45, "nms_slack_px": 32.0},
     CANVASES,
+    fp32_layers=BOTTOM_UP_FP32_LAYERS,
 )
 BOTTOM_UP_FAST = ReleaseForm(
     "The compact heatmap-guided bottom-up network on smaller canvases, seen in one size.",

@@ -142,6 +142,9 @@ class Manifest(_Frozen):
     """How much larger than the person's box a crop is (after growing to the crop's aspect)."""
     thresholds: Thresholds
     agreement_limits: AgreementLimits = AgreementLimits()
+    fp32_layers: tuple[str, ...] = ()
+    """Parts of names of layers that OpenVINO leaves in fp32 when the rest runs in bf16: rounding
+    them costs more agreement than time."""
     onnx_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from engines.bucket_engine import BucketEngine
 from engines.engine import EngineSpec, Precision
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.engine_store import BuildKey, EngineStore
+from engines.fp32_layers import mark_fp32_layers
 from engines.hardware import available_threads, bounded_threads, cpu_features
 from engines.openvino_requests import openvino_errors, run_rows
 from engines.shape_buckets import checked_buckets
@@ -59,6 +61,11 @@ class _Plan:
         """Batches that need no padding: a few rows more or less want no other graph."""
         few = range(1, min(self.batches[-1], MAX_STREAMS) + 1)
         return tuple(sorted({*self.batches, *few}))
+
+    @property
+    def kept_fp32(self) -> tuple[str, ...]:
+        """Parts of names of layers that keep fp32 in fewer bits."""
+        return () if self.precision is Precision.FP32 else self.artefact.manifest.fp32_layers
 
     @property
     def streams(self) -> tuple[int, ...]:
@@ -201,7 +208,8 @@ def _key(plan: _Plan, streams: int) -> BuildKey:
         target=f"{cpu.name} {cpu.instruction_class}",
         profile=f"{width}x{height}",
         flags={name: str(value) for name, value in plan.settings(streams).items()}
-        | ({"graph": plan.graph.parent.name} if plan.precision is Precision.INT8 else {}),
+        | ({"graph": plan.graph.parent.name} if plan.precision is Precision.INT8 else {})
+        | ({"fp32_layers": " ".join(plan.kept_fp32)} if plan.kept_fp32 else {}),
     )
 
 
@@ -295,11 +303,36 @@ def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any
 
 
 def _compile(core: Any, plan: _Plan, streams: int) -> Any:
-    inputs = fixed_inputs(plan.artefact.manifest, plan.canvas)
     with openvino_errors(f"openvino cannot open model {plan.artefact.manifest.name}"):
         model = core.read_model(plan.graph)
-        model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
-        return core.compile_model(model, "CPU", plan.settings(streams))
+        if not plan.kept_fp32:
+            return _compile_graph(core, plan, streams, model)
+        try:
+            marked = with_fp32_layers(model, plan.kept_fp32)
+            return _compile_graph(core, plan, streams, marked)
+        except RuntimeError as error:  # two layers that it fuses must run in the same precision
+            fields = {"model": plan.artefact.manifest.name, "reason": str(error)}
+            log.warning("fp32_layers_not_kept", extra=fields)
+            return _compile_graph(core, plan, streams, model)
+
+
+def _compile_graph(core: Any, plan: _Plan, streams: int, model: Any) -> Any:
+    inputs = fixed_inputs(plan.artefact.manifest, plan.canvas)
+    model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
+    return core.compile_model(model, "CPU", plan.settings(streams))
+
+
+def with_fp32_layers(model: Any, names: Sequence[str]) -> Any:
+    """The same graph (an `openvino.Model`) with layers that keep fp32 (`engines/fp32_layers.py`).
+
+    Raises:
+        ArtefactError: if no layer has one of these in its name.
+    """
+    with TemporaryDirectory(prefix="posestream-") as folder:
+        graph, weights = Path(folder, QUANTISED_NAME), Path(folder, "model.bin")
+        import_openvino().serialize(model, graph, weights)
+        marked = mark_fp32_layers(graph.read_bytes(), names)
+        return _core().read_model(io.BytesIO(marked), io.BytesIO(weights.read_bytes()))
 
 
 def compile_file(
