@@ -13,14 +13,16 @@ from builders.networks.graph_pcnn_graph import GraphPcnnGraph
 from builders.networks.person_detector import DetectorGraph
 from builders.networks.posefix import PoseFixGraph
 from builders.networks.scoring_net import ScoringGraph
+from builders.networks.smpr_at_joints import SmprAtJointsGraph
 from builders.networks.smpr_graph import COMPACT_DECODE, SmprGraph
 from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.canvas_validation import COMPACT_CANVASES
-from builders.training.person_detector_task import NMS_IOU
+from builders.training.person_detector_task import DETECTOR_CANVASES, NMS_IOU
 from builders.training.posefix_task import PoseFixSettings
 from builders.training.settings import Frozen
+from builders.training.smpr_at_joints_task import CANVASES_TWICE, SHRINK
 from builders.training.topdown_task import TopDownSettings
-from builders.training.topdown_trunks import channel_order
+from builders.training.topdown_trunks import channel_order, first_cell_px
 from builders.training.validation import CANVASES, FAST_CANVASES
 from engines.artefact import NO_PICTURE, StageName
 
@@ -82,11 +84,22 @@ SMPR = ReleaseForm(
     {"soft_nms_iou": 0.3},
     weak_score=0.005,
 )
+SMPR_AT_JOINTS = ReleaseForm(
+    "Single-stage pose regression (SMPR) that looks again at the joints it guessed; several people "
+    "in one pass.",
+    "one_pass",
+    lambda network: SmprAtJointsGraph(network, SHRINK),
+    {"soft_nms_iou": 0.3},
+    CANVASES_TWICE,
+    weak_score=0.005,
+    fp32_layers=(*BOTTOM_UP_FP32_LAYERS, "/second_look/"),
+)
 DETECTOR = ReleaseForm(
     "Anchor-free person detector; boxes for cascades.",
     "detector",
     DetectorGraph,
     {"nms_iou": NMS_IOU},
+    DETECTOR_CANVASES,
     weak_score=0.01,
 )
 SCORER = ReleaseForm(
@@ -99,21 +112,21 @@ SCORER = ReleaseForm(
 
 
 def _top_down(words: str, settings: TopDownSettings) -> ReleaseForm:
-    order = channel_order(settings.trunk)
+    order, first = channel_order(settings.trunk), first_cell_px(settings.trunk)
     return _of_crops(
         f"{words}; one person at a time, behind a detector or a one-pass model.",
         settings,
-        lambda network: TopDownGraph(network, order, FlipTest.OFF),
+        lambda network: TopDownGraph(network, order, FlipTest.OFF, first),
     )
 
 
 def _graph_pcnn(settings: TopDownSettings) -> ReleaseForm:
-    order = channel_order(settings.trunk)
+    order, first = channel_order(settings.trunk), first_cell_px(settings.trunk)
     return _of_crops(
         "Graph-PCNN: heatmaps, then each joint refined with its neighbours' help; one person at a "
         "time, behind a detector or a one-pass model.",
         settings,
-        lambda network: GraphPcnnGraph(network, order, FlipTest.OFF),
+        lambda network: GraphPcnnGraph(network, order, FlipTest.OFF, first),
     )
 
 
@@ -146,6 +159,7 @@ RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
         "compact_bottom_up fast": _always(BOTTOM_UP_FAST),
         "compact_smpr": _always(SMPR),
         "person_detector": _always(DETECTOR),
+        "smpr_at_joints": _always(SMPR_AT_JOINTS),
         "heatmap": lambda settings: _top_down("Joint maps of single people", settings),
         "kcam": lambda settings: _top_down("KCAM: joint maps with joints as context", settings),
         "graph_pcnn": _graph_pcnn,

@@ -142,7 +142,7 @@ class GraphPcnn(nn.Module):
     def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) normalised to heatmaps (B, 17, H/4, W/4) and features (B, C, H/4, W/4)."""
         shared = self.stage1.shared(pixels)
-        return self.stage1.final_layer(self.stage1.features(shared)), self.second(shared)
+        return self.stage1.heat(shared), self.second(shared)
 
     def refine(self, features: Tensor, points: GuidedPoints) -> Refinement:
         """The second stage at given points of features (B, C, H, W)."""

@@ -17,11 +17,18 @@ class GraphPcnnGraph(nn.Module):
         network: trained.
         order: of the channels that the network was trained with.
         flip: whether to average with the mirror image.
+        first_cell_px: where the maps' first cell lies in the crop; 0 in HRNet's code.
     """
 
-    def __init__(self, network: GraphPcnn, order: ChannelOrder, flip: FlipTest) -> None:
+    def __init__(
+        self,
+        network: GraphPcnn,
+        order: ChannelOrder,
+        flip: FlipTest,
+        first_cell_px: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.network, self.flip = network, flip
+        self.network, self.flip, self.first_cell_px = network, flip, first_cell_px
         self.normalise = Normalise(order)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -30,5 +37,5 @@ class GraphPcnnGraph(nn.Module):
         both = self.flip is FlipTest.AVERAGE
         cells, value = self.network.flip_forward(pixels) if both else self.network(pixels)
         size = (pixels.shape[3], pixels.shape[2])
-        crop = to_crop(cells, (size[0] // STRIDE, size[1] // STRIDE), size)
+        crop = to_crop(cells, (size[0] // STRIDE, size[1] // STRIDE), size) + self.first_cell_px
         return torch.cat((crop, value[..., None]), -1)

@@ -24,6 +24,10 @@ class HeatmapNetwork(Protocol):
         """Inputs of the last stage to its output (B, C, H/4, W/4)."""
         ...
 
+    def heat(self, shared: list[Tensor]) -> Tensor:
+        """Inputs of the last stage to heatmaps (B, 17, H/4, W/4)."""
+        ...
+
     def copy_of_last_stage(self) -> nn.Module:
         """A module of its own that starts as `features` is now."""
         ...

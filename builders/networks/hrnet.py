@@ -159,7 +159,11 @@ class HrNet(HrNetTrunk):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB to heatmaps (B, 17, H/4, W/4)."""
-        heat: Tensor = self.final_layer(self.features(self.shared(pixels)))
+        return self.heat(self.shared(pixels))
+
+    def heat(self, shared: list[Tensor]) -> Tensor:
+        """What `shared` returned to heatmaps (B, 17, H/4, W/4)."""
+        heat: Tensor = self.final_layer(self.features(shared))
         return heat
 
     def copy_of_last_stage(self) -> "FourthStage":

@@ -1,101 +1,53 @@
-"""Anchor-free person detector on the compact pyramid: a box and a score at every cell.
+"""The person detector: YOLOX-nano for one class, as boxes with a score at every cell.
 
-Sources: FCOS (Tian et al., ICCV 2019) for the head, whose weights all levels share; its decoupled
-branches as in YOLOX (Ge et al., 2021); the score says how well the box fits instead of only that a
-person is there (Li et al., "Generalized Focal Loss", NeurIPS 2020), so one output ranks boxes.
+Cells, their points and levels are those of `builders.networks.centre_sampling`.
 """
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from builders.networks.centre_sampling import best_cells, cells_of, level_points
-from builders.networks.compact_pyramid import (
-    NORM_GROUPS,
-    STRIDES,
-    CompactPyramid,
-    compact_pixels,
-)
-from builders.networks.smpr import (
-    LevelScale,
-    NormedConvolution,
-    head_output,
-    start_rare,
-    through,
-)
+from builders.networks.compact_pyramid import compact_pixels
+from builders.networks.yolox_nano import STRIDES, YoloxNano
 
-START_STRIDES = 4.0
-"""Distance of every edge that new weights predict."""
 MOST_LOG = 5.0
-"""Bound of log distances in strides: an untrained network must not overflow."""
+"""Bound of log sides in strides: an untrained network must not overflow."""
 PER_LEVEL = 64
 """Candidates of each level."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectorMaps:
-    """What the head predicts, one entry per level."""
+    """What the network predicts, one entry per level."""
 
     person: tuple[Tensor, ...]
-    """(B, 1, H, W) logits: how well the cell's box fits a person (IoU), 0 for none."""
+    """(B, 2, H, W) logits, see `YoloxMaps`; the score is the product of both chances."""
     edges: tuple[Tensor, ...]
-    """(B, 4, H, W) distances from the cell to the left, top, right, bottom edge, in strides."""
-
-
-class DetectorHead(nn.Module):
-    """The head, with one set of weights for all levels but the scale.
-
-    Args:
-        channels: of the levels.
-        convolutions: of each branch.
-    """
-
-    def __init__(self, channels: int, convolutions: int) -> None:
-        super().__init__()
-        self.person_convs, self.edge_convs = (
-            nn.ModuleList(
-                NormedConvolution(channels, channels, NORM_GROUPS) for _ in range(convolutions)
-            )
-            for _ in range(2)
-        )
-        self.person_out, self.edge_out = head_output(channels, 1), head_output(channels, 4)
-        self.scales = nn.ModuleList(LevelScale() for _ in STRIDES)
-        start_rare(self.person_out)
-        if self.edge_out.bias is not None:
-            nn.init.constant_(self.edge_out.bias, math.log(START_STRIDES))
-
-    def forward(self, levels: Sequence[Tensor]) -> DetectorMaps:
-        """Levels, finest first, (B, C, H, W) each."""
-        person = tuple(self.person_out(through(self.person_convs, x)) for x in levels)
-        edges = tuple(self._edges(x, index) for index, x in enumerate(levels))
-        return DetectorMaps(person, edges)
-
-    def _edges(self, x: Tensor, index: int) -> Tensor:
-        log = self.scales[index](self.edge_out(through(self.edge_convs, x)))
-        edges: Tensor = log.clamp(max=MOST_LOG).exp()
-        return edges
+    """(B, 4, H, W) distances from the cell's point to the left, top, right, bottom edge, in
+    strides; below 0 where the point lies outside."""
 
 
 class PersonDetector(nn.Module):
-    """Trunk, levels and head.
+    """YOLOX-nano, its boxes as distances from the cells."""
 
-    Args:
-        channels: of the levels and of the head; a multiple of 16.
-        convolutions: of each branch of the head.
-    """
-
-    def __init__(self, channels: int = 64, convolutions: int = 2) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.pyramid = CompactPyramid(channels)
-        self.head = DetectorHead(channels, convolutions)
+        self.yolox = YoloxNano()
 
     def forward(self, pixels: Tensor) -> DetectorMaps:
         """(B, 3, H, W) RGB in [-1, 1], sides multiples of 32."""
-        maps: DetectorMaps = self.head(self.pyramid(pixels).features)
-        return maps
+        maps = self.yolox(pixels)
+        pairs = zip(maps.boxes, STRIDES, strict=True)
+        return DetectorMaps(maps.person, tuple(_edges(boxes, stride) for boxes, stride in pairs))
+
+
+def _edges(boxes: Tensor, stride: int) -> Tensor:
+    """YOLOX counts from the outer corner of pixel 0 and from the cell's corner; we from middles."""
+    centre = boxes[:, :2] - (0.5 + stride // 2) / stride
+    half = boxes[:, 2:].clamp(max=MOST_LOG).exp() / 2
+    return torch.cat((half - centre, half + centre), 1)
 
 
 class DetectorGraph(nn.Module):
@@ -124,7 +76,8 @@ class DetectorGraph(nn.Module):
         return inside, scores
 
     def _level(self, maps: DetectorMaps, level: int) -> tuple[Tensor, Tensor]:
-        scores, cells = best_cells(maps.person[level].sigmoid().flatten(1), self.per_level)
+        chances = maps.person[level].sigmoid()
+        scores, cells = best_cells((chances[:, 0] * chances[:, 1]).flatten(1), self.per_level)
         H, W = maps.person[level].shape[-2:]
         edges = cells_of(maps.edges[level], cells) * STRIDES[level]
         points = level_points(H, W, STRIDES[level], edges)[cells]

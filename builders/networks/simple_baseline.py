@@ -47,7 +47,11 @@ class SimpleBaseline(ResNet):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(B, inputs, H, W), sides multiples of 32, to heatmaps (B, 17, H/4, W/4)."""
-        heat: Tensor = self.final_layer(self.features(self.shared(pixels)))
+        return self.heat(self.shared(pixels))
+
+    def heat(self, shared: list[Tensor]) -> Tensor:
+        """What `shared` returned to heatmaps (B, 17, H/4, W/4)."""
+        heat: Tensor = self.final_layer(self.features(shared))
         return heat
 
     def copy_of_last_stage(self) -> "DeconvolutionStage":

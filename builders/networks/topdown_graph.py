@@ -59,11 +59,18 @@ class TopDownGraph(nn.Module):
         network: crops to heatmaps (N, 17, h/4, w/4).
         order: of the channels that the network was trained with.
         flip: whether to average with the mirror image.
+        first_cell_px: where the maps' first cell lies in the crop; 0 in HRNet's code.
     """
 
-    def __init__(self, network: nn.Module, order: ChannelOrder, flip: FlipTest) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        order: ChannelOrder,
+        flip: FlipTest,
+        first_cell_px: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.network, self.flip = network, flip
+        self.network, self.flip, self.first_cell_px = network, flip, first_cell_px
         self.normalise = Normalise(order)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -74,5 +81,5 @@ class TopDownGraph(nn.Module):
             heat = flip_average(heat, self.network(pixels.flip(3)))
         points, values = peaks(heat)
         size = (heat.shape[3], heat.shape[2])
-        crop = to_crop(points, size, (pixels.shape[3], pixels.shape[2]))
+        crop = to_crop(points, size, (pixels.shape[3], pixels.shape[2])) + self.first_cell_px
         return torch.cat((crop, values[..., None]), -1)

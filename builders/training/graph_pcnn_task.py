@@ -107,7 +107,7 @@ class GraphPcnnTask(HeatmapTask):
         stage1 = cast(nn.Module, own.stage1)
         return self.measured(
             {
-                "": GraphPcnnGraph(own, order, FlipTest.OFF),
-                "stage1": TopDownGraph(stage1, order, FlipTest.OFF),
+                "": GraphPcnnGraph(own, order, FlipTest.OFF, self._first_cell_px),
+                "stage1": TopDownGraph(stage1, order, FlipTest.OFF, self._first_cell_px),
             }
         )

@@ -1,32 +1,49 @@
 """Trains the person detector."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from builders.networks.compact_pyramid import STRIDES
+from builders.networks.centre_sampling import flat
 from builders.networks.person_detector import DetectorGraph, DetectorMaps, PersonDetector
-from builders.networks.person_detector_loss import detector_loss
-from builders.training.canvas_validation import (
-    COMPACT_CANVASES,
-    Canvases,
-    box_predictor,
-    validate_boxes,
-)
-from builders.training.compact_start import CompactSettings, compact_groups, start_pyramid
+from builders.networks.person_detector_loss import DetectorLabels, detector_loss
+from builders.networks.yolox_nano import STRIDES, load_yolox_nano
+from builders.training.augment import AugmentSettings
+from builders.training.canvas_validation import Canvases, box_predictor, validate_boxes
 from builders.training.dataset import Views
 from builders.training.people_on_canvas import BoxLabels, box_labels
 from builders.training.pixels import movenet_pixels, pixel_tensor
 from builders.training.sets import load_sets
-from builders.training.settings import Folders
-from builders.training.task import Losses, ParameterGroup, TrainingTask
+from builders.training.settings import DataSettings, Folders, StartSettings
+from builders.training.start_weights import between
+from builders.training.task import Losses, ParameterGroup, TrainingTask, started_groups
 
-NMS_IOU = 0.6
+NMS_IOU = 0.65
+"""As YOLOX evaluates."""
+DETECTOR_CANVASES = ((576, 448), (576, 320), (448, 576), (320, 576), (512, 512))
+"""(width, height): 4:3 and 16:9, lying and standing, and square."""
 BoxExample = tuple[Tensor, BoxLabels]
 """pixels (3, S, S) uint8, and what is known."""
+
+
+class DetectorSettings(DataSettings, StartSettings):
+    """The recipe's `task` section."""
+
+    start_weights: Path | None = None
+    """YOLOX-nano's released graph, relative to the data folder."""
+    keep_start: bool = False
+    """Where nothing is labelled, what the start weights see is the target instead of nothing."""
+    released_share: float = Field(gt=0, le=1, default=1.0)
+    """Of the way from the start weights to the learnt ones, see `between`."""
+    pasted: tuple[str, ...] = ()
+    """Names of sets whose people are pasted into other pictures."""
+    augment: AugmentSettings = AugmentSettings()
 
 
 class BoxExamples:
@@ -55,20 +72,24 @@ class PersonDetectorTask(TrainingTask):
     """
 
     def __init__(
-        self, settings: CompactSettings, folders: Folders, canvases: Canvases = COMPACT_CANVASES
+        self, settings: DetectorSettings, folders: Folders, canvases: Canvases = DETECTOR_CANVASES
     ) -> None:
         self._settings, self._folders, self._canvases = settings, folders, canvases
 
     def build(self) -> PersonDetector:
-        """Trunk and first maps from MoveNet MultiPose, if the recipe names its graph."""
-        network = PersonDetector(self._settings.channels, self._settings.convolutions)
-        start_pyramid(network.pyramid, self._settings, self._folders)
+        """With YOLOX-nano's weights, if the recipe names its graph."""
+        network = PersonDetector()
+        if self._settings.start_weights is not None:
+            load_yolox_nano(network.yolox, self._folders.data / self._settings.start_weights)
         return network
 
     def groups(self, network: nn.Module, rate: float) -> Sequence[ParameterGroup]:
-        """See `compact_groups`."""
-        own = cast(PersonDetector, network)
-        return compact_groups(own, own.pyramid, rate, self._settings)
+        """All weights at rates relative to their size if they came with start weights."""
+        if self._settings.start_weights is None:
+            return super().groups(network, rate)
+        own, rates = tuple(network.parameters()), (rate, self._settings.trunk_rate)
+        _, *relative = started_groups(network, own, (), rates, self._settings.head_steps)
+        return relative
 
     def examples(self) -> BoxExamples:
         """See `TrainingTask.examples`."""
@@ -91,16 +112,35 @@ class PersonDetectorTask(TrainingTask):
         random: Generator,
     ) -> Losses:
         """See `TrainingTask.loss`."""
-        maps: DetectorMaps = network(movenet_pixels(batch["pixels"]))
-        floats = DetectorMaps(
-            tuple(level.float() for level in maps.person),
-            tuple(level.float() for level in maps.edges),
-        )
-        parts = detector_loss(floats, batch["boxes"], batch["certainty"])
+        pixels = movenet_pixels(batch["pixels"])
+        believed = self._believed(pixels) if self._settings.keep_start else None
+        labels = DetectorLabels(batch["boxes"], batch["certainty"], believed)
+        parts = detector_loss(_in_floats(network(pixels)), labels)
         return torch.stack(list(parts.values())).sum(), parts
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Box AP and AP50 of the sets' val split, decoded as the exported model is."""
-        graph = DetectorGraph(cast(PersonDetector, network))
+        graph = DetectorGraph(self.released(network))
         predict = box_predictor(graph, NMS_IOU, self._canvases)
         return validate_boxes(predict, self._folders.data, self._settings.validation)
+
+    def released(self, network: nn.Module) -> PersonDetector:
+        """See `TrainingTask.released`."""
+        own, share = cast(PersonDetector, network), self._settings.released_share
+        return own if share == 1 else cast(PersonDetector, between(self.build(), own, share))
+
+    @cached_property
+    def _start(self) -> nn.Module:
+        return self.build().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    @torch.no_grad()
+    def _believed(self, pixels: Tensor) -> Tensor:
+        """(B, P) scores of the start weights."""
+        maps: DetectorMaps = self._start.to(pixels.device)(pixels)
+        return flat(_in_floats(maps).person).sigmoid().prod(-1)
+
+
+def _in_floats(maps: DetectorMaps) -> DetectorMaps:
+    return DetectorMaps(
+        tuple(level.float() for level in maps.person), tuple(level.float() for level in maps.edges)
+    )

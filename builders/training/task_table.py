@@ -9,10 +9,11 @@ from builders.training.compact_start import CompactSettings
 from builders.training.graph_pcnn_task import GraphPcnnSettings, GraphPcnnTask
 from builders.training.hgg_task import HggSettings, HggTask
 from builders.training.kcam_task import KcamTask, KcamTaskSettings
-from builders.training.person_detector_task import PersonDetectorTask
+from builders.training.person_detector_task import DetectorSettings, PersonDetectorTask
 from builders.training.posefix_task import PoseFixSettings, PoseFixTask
 from builders.training.scoring_task import ScoringSettings, ScoringTask
 from builders.training.settings import Folders, Frozen
+from builders.training.smpr_at_joints_task import SmprAtJointsSettings, SmprAtJointsTask
 from builders.training.smpr_task import CompactSmprTask, SmprSettings, SmprTask
 from builders.training.task import TrainingTask
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
@@ -33,9 +34,10 @@ TASKS = {
     "heatmap": TaskEntry(TopDownSettings, HeatmapTask),
     "hgg": TaskEntry(HggSettings, HggTask),
     "kcam": TaskEntry(KcamTaskSettings, KcamTask),
-    "person_detector": TaskEntry(CompactSettings, PersonDetectorTask),
+    "person_detector": TaskEntry(DetectorSettings, PersonDetectorTask),
     "posefix": TaskEntry(PoseFixSettings, PoseFixTask),
     "scoring_net": TaskEntry(ScoringSettings, ScoringTask),
+    "smpr_at_joints": TaskEntry(SmprAtJointsSettings, SmprAtJointsTask),
     "smpr": TaskEntry(SmprSettings, SmprTask),
 }
 """By the recipe's `network`."""

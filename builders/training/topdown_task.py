@@ -10,9 +10,11 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from builders.networks.compact_heatmaps import CompactHeatmaps
+from builders.networks.guided_heatmaps import GuidedHeatmaps, GuidedMaps
 from builders.networks.heatmap_targets import SIGMA_BY_CROP_HEIGHT, gaussian_targets, heatmap_loss
 from builders.networks.topdown_graph import FlipTest, Normalise, TopDownGraph
 from builders.training.crops import Crop, Crops, CropSettings
+from builders.training.guided_loss import guided_parts
 from builders.training.sets import load_sets
 from builders.training.settings import DataSettings, Folders, Frozen, KeptSettings, StartSettings
 from builders.training.start_weights import between, load_run
@@ -22,6 +24,7 @@ from builders.training.topdown_trunks import (
     TrunkSettings,
     build_trunk,
     channel_order,
+    first_cell_px,
     placed,
 )
 from builders.training.topdown_validation import CropForm, validate_in_true_boxes
@@ -65,6 +68,7 @@ class HeatmapTask(TrainingTask):
     def __init__(self, settings: TopDownSettings, folders: Folders) -> None:
         self._settings, self._folders = settings, folders
         self._normalise = Normalise(channel_order(settings.trunk))
+        self._first_cell_px = first_cell_px(settings.trunk)
         self._teacher: nn.Module | None = None
 
     def build(self) -> nn.Module:
@@ -95,14 +99,25 @@ class HeatmapTask(TrainingTask):
     def examples(self) -> "CropExamples":
         """See `TrainingTask.examples`."""
         crops = Crops(load_sets(self._settings, self._folders), self._settings.crop)
-        return CropExamples(crops, self._settings.sigma_cells())
+        return CropExamples(crops, self._settings.sigma_cells(), self._first_cell_px)
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """See `TrainingTask.loss`."""
         pixels = self.pixels(batch)
-        maps = network(pixels).float()
-        heat = self._settings.heat_weight * heatmap_loss(maps, batch["heat"], batch["weight"])
-        return self.with_teacher(pixels, maps, {"heat": heat})
+        maps, parts = self._maps(network, pixels, batch)
+        parts["heat"] = heatmap_loss(maps, batch["heat"], batch["weight"])
+        parts = {name: self._settings.heat_weight * part for name, part in parts.items()}
+        return self.with_teacher(pixels, maps, parts)
+
+    def _maps(
+        self, network: nn.Module, pixels: Tensor, batch: Any
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Joint maps in floats, and losses of what else the network predicts."""
+        if not isinstance(network, GuidedHeatmaps):
+            return network(pixels).float(), {}
+        found = network.maps(pixels)
+        floats = GuidedMaps(found.heat.float(), found.centre.float(), found.regress.float())
+        return floats.heat, guided_parts(floats, batch["xy"].float(), batch["weight"].float())
 
     def pixels(self, batch: Any) -> Tensor:
         """Crops as the trunk wants them."""
@@ -134,7 +149,8 @@ class HeatmapTask(TrainingTask):
     def validate(self, network: nn.Module) -> dict[str, float]:
         """AP, AR and PCK in true boxes, without the flip test."""
         own = self.released(network).eval()
-        return self.measured({"": TopDownGraph(own, self._normalise.order, FlipTest.OFF)})
+        order, first = self._normalise.order, self._first_cell_px
+        return self.measured({"": TopDownGraph(own, order, FlipTest.OFF, first)})
 
     def released(self, network: nn.Module) -> nn.Module:
         """See `TrainingTask.released`."""
@@ -158,10 +174,11 @@ class CropExamples:
     Args:
         crops: of the training sets.
         sigma: of the Gaussians, in cells.
+        first_cell_px: where the maps' first cell lies in the crop.
     """
 
-    def __init__(self, crops: Crops, sigma: float) -> None:
-        self.crops, self._sigma = crops, sigma
+    def __init__(self, crops: Crops, sigma: float, first_cell_px: float = 0.0) -> None:
+        self.crops, self._sigma, self._first_cell_px = crops, sigma, first_cell_px
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """One example."""
@@ -169,22 +186,23 @@ class CropExamples:
 
     def of(self, crop: Crop, _: np.random.Generator) -> dict[str, Tensor]:
         """The example of a crop; nothing else is random."""
-        return crop_example(crop, self._sigma)
+        return crop_example(crop, self._sigma, self._first_cell_px)
 
 
-def crop_example(crop: Crop, sigma: float) -> dict[str, Tensor]:
+def crop_example(crop: Crop, sigma: float, first_cell_px: float = 0.0) -> dict[str, Tensor]:
     """What is learnt from a crop: `crops` (h, w, 3) uint8, `heat`, `weight` (17,), `xy` in cells.
 
     A joint beyond the crop has weight 0, one of a teacher less than 1.
     """
     height, width = crop.pixels.shape[:2]
     cells = (width // STRIDE, height // STRIDE)
-    heat, known = gaussian_targets(crop.joints, cells, STRIDE, sigma)
+    joints = crop.joints - np.array([first_cell_px, first_cell_px, 0], np.float32)
+    heat, known = gaussian_targets(joints, cells, STRIDE, sigma)
     arrays = {
         "crops": crop.pixels,
         "heat": heat,
         "weight": known * crop.joints[:, 2],
-        "xy": crop.joints[:, :2] / STRIDE,
+        "xy": joints[:, :2] / STRIDE,
     }
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from builders.networks.compact_heatmaps import CompactHeatmaps, load_movenet_heatmaps
+from builders.networks.guided_heatmaps import GuidedHeatmaps, load_movenet_guided
 from builders.networks.heatmap_network import HeatmapNetwork
 from builders.networks.hrnet import HrNet
 from builders.networks.simple_baseline import SimpleBaseline
@@ -30,6 +31,8 @@ class CompactTrunk(StartedTrunk):
     kind: Literal["compact"]
     width: float = Field(gt=0, default=1.75)
     """1.75 is Thunder's, 1.0 Lightning's."""
+    guided: bool = False
+    """With MoveNet's heads for the person meant, see `GuidedHeatmaps`."""
     start_weights: Path | None = None
     """MoveNet single-pose graph of this width (.onnx), relative to the data folder; or the
     `released.pt` or checkpoint of a `heatmap` run, relative to the folder that this run lies in."""
@@ -85,9 +88,12 @@ def compact_heatmaps(settings: CompactTrunk, data: Path) -> CompactHeatmaps:
     Raises:
         ConfigError: if they are another network's.
     """
-    network, start = CompactHeatmaps(settings.width), settings.start_weights
+    make = GuidedHeatmaps if settings.guided else CompactHeatmaps
+    network, start = make(settings.width), settings.start_weights
     if start is not None and start.suffix == ".pt":
         load_run(network, data / start)
+    elif start is not None and isinstance(network, GuidedHeatmaps):
+        load_movenet_guided(network, data / start)
     elif start is not None:
         load_movenet_heatmaps(network, data / start)
     return network
@@ -106,6 +112,14 @@ def channel_order(settings: TrunkSettings) -> ChannelOrder:
         "hrnet": ChannelOrder.RGB,
     }
     return orders[settings.kind]
+
+
+def first_cell_px(settings: TrunkSettings) -> float:
+    """Where the first cell of the trunk's maps lies in the crop.
+
+    HRNet's code has 0; MoveNet's cells of 4 pixels lie in their middle.
+    """
+    return 1.5 if isinstance(settings, CompactTrunk) and settings.guided else 0.0
 
 
 def _paper_network(settings: ResNetTrunk | HrNetStart) -> nn.Module:

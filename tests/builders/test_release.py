@@ -28,12 +28,14 @@ from stream.errors import ConfigError
 from tests.builders.training.test_pyramid_tasks import two_pictures
 
 ON_CANVASES = {"channels": 16, "convolutions": 1, "augment": {"canvas": 64}}
-ON_CROPS = {"trunk": {"kind": "compact", "width": 0.25}, "crop": {"width": 64, "height": 96}}
+ON_CROPS: dict[str, Any] = {"trunk": {"kind": "compact", "width": 0.25}, "crop": {"width": 64, "height": 96}}
 SMALL: dict[str, dict[str, Any]] = {
     "compact_smpr": ON_CANVASES,
-    "person_detector": ON_CANVASES,
+    "person_detector": {"augment": {"canvas": 64}},
+    "smpr_at_joints": {"channels": 16, "augment": {"canvas": 64}, "kept_views": 4},
     "heatmap": ON_CROPS,
     "graph_pcnn": ON_CROPS,
+    "guided heatmap": {**ON_CROPS, "trunk": {**ON_CROPS["trunk"], "guided": True}},
     "kcam": ON_CROPS,
     "posefix": ON_CROPS,
     "scoring_net": {},
@@ -41,6 +43,7 @@ SMALL: dict[str, dict[str, Any]] = {
 STAGES: dict[str, tuple[StageName, str | None]] = {
     "compact_smpr": ("one_pass", "soft_nms_iou"),
     "person_detector": ("detector", "nms_iou"),
+    "smpr_at_joints": ("one_pass", "soft_nms_iou"),
     "heatmap": ("top_down", None),
     "graph_pcnn": ("top_down", None),
     "kcam": ("top_down", None),
@@ -94,7 +97,7 @@ def write_scored_poses(folder: Path) -> None:
 
 
 def write_recipe(folder: Path, network: str, task: dict[str, Any]) -> Recipe:
-    content = {"name": "tiny", "network": network, "steps": 1, "batch": 2, "rate": 1e-3}
+    content = {"name": "tiny", "network": network.rsplit(maxsplit=1)[-1], "steps": 1, "batch": 2, "rate": 1e-3}
     text = yaml.safe_dump(content | {"workers": 0, "task": task})
     (folder / "recipe.yaml").write_text(text, encoding="utf-8")
     return load_recipe(folder / "recipe.yaml")
@@ -139,7 +142,9 @@ def run_in_openvino(artefact: Artefact, inputs: dict[str, np.ndarray]) -> dict[s
     return outputs
 
 
-@pytest.mark.parametrize("network", ["heatmap", "graph_pcnn", "kcam", "posefix", "scoring_net"])
+@pytest.mark.parametrize(
+    "network", ["heatmap", "guided heatmap", "graph_pcnn", "kcam", "posefix", "scoring_net"]
+)
 def test_openvino_gives_what_torch_gives(network: str, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     graph, artefact = untrained(network, tmp_path)

@@ -18,9 +18,10 @@ from builders.networks.compact_pyramid import CompactPyramid, compact_pixels
 from builders.networks.compact_smpr import CompactSmpr
 from builders.networks.mobilenet_fpn import load_movenet, load_movenet_heads
 from builders.networks.person_detector import DetectorGraph, PersonDetector
-from builders.networks.person_detector_loss import detector_loss
+from builders.networks.person_detector_loss import DetectorLabels, detector_loss
 from builders.networks.smpr_graph import COMPACT_DECODE, SmprGraph
 from builders.networks.smpr_loss import smpr_loss
+from builders.networks.yolox_nano import load_yolox_nano
 from builders.training.labels import Person
 from builders.training.losses import LossWeights, bottom_up_loss
 from builders.training.pixels import movenet_pixels
@@ -149,27 +150,31 @@ def test_the_bottom_up_network_learns_eight_pictures_by_heart(
 
 
 def test_the_detector_learns_eight_pictures_by_heart(shared_data: Path, tmp_path: Path) -> None:
+    """From the released weights, which know what people look like, but not whom these count."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     pictures, labels = eight_pictures(shared_data, SIDE, tmp_path)
-    network = PersonDetector(64, 1)
-    start(network.pyramid, shared_data)
-    with torch.no_grad():
-        trunk = network.pyramid.trunk.maps(compact_pixels(canvases(pictures)))
+    network = PersonDetector()
+    load_yolox_nano(network.yolox, shared_data / "weights" / "yolox_nano_416.onnx")
+    pixels = movenet_pixels(canvases(pictures).permute(0, 3, 1, 2))
     sides = [SIDE // stride for stride in (8, 16, 32)]
     sure = [torch.ones(len(pictures), side, side) for side in sides]
+    known = DetectorLabels([picture.boxes for picture in pictures], sure)
+    before = box_ap(network.eval(), pictures, labels)
+    learn(network, lambda: detector_loss(network(pixels), known), steps=40, rate=3e-4)
+    after = box_ap(network, pictures, labels)
+    assert before < 0.7
+    assert after >= 0.9
 
-    def loss() -> Mapping[str, Tensor]:
-        maps = network.head(network.pyramid.levels(trunk).features)
-        return detector_loss(maps, [picture.boxes for picture in pictures], sure)
 
-    learn(network, loss, steps=50, rate=2e-3)
+def box_ap(network: PersonDetector, pictures: list[LearntPicture], labels: Labels) -> float:
+    """AP, as exported and suppressed."""
     with torch.no_grad():
         boxes, scores = (each.numpy() for each in DetectorGraph(network)(canvases(pictures)))
     found = {}
     for row, picture in enumerate(pictures):
-        kept = greedy_nms(boxes[row], scores[row], 0.6)
+        kept = greedy_nms(boxes[row], scores[row], 0.65)
         corners = picture.place.to_source(boxes[row, kept].reshape(-1, 2, 2)) + 0.5
         sides_px = corners[:, 1] - corners[:, 0]
         found[picture.id] = (np.concatenate([corners[:, 0], sides_px], 1), scores[row, kept])
-    assert box_statistics(labels, found)["AP50"] >= 0.9
+    return box_statistics(labels, found)["AP"]

@@ -1,4 +1,4 @@
-"""SMPR and the person detector train from labelled files; resume and seeds are the loop's."""
+"""SMPR trains from labelled files; resume and seeds are the loop's."""
 
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,11 @@ from builders.networks.smpr import smpr_r50
 from builders.training.compact_start import CompactSettings
 from builders.training.labels import JOINTS
 from builders.training.loop import Place, train
-from builders.training.person_detector_task import PersonDetectorTask
 from builders.training.recipe import Recipe
 from builders.training.settings import Folders, SetRecipe
 from builders.training.smpr_task import CompactSmprTask, SmprSettings, SmprTask
 from stream.errors import ConfigError
 from tests.builders.training.coco_files import write_coco
-
-TASKS = {"compact_smpr": CompactSmprTask, "person_detector": PersonDetectorTask}
 
 
 def two_pictures(folder: Path) -> SetRecipe:
@@ -36,17 +33,22 @@ def settings(folder: Path, **changed: Any) -> CompactSettings:
     return CompactSettings.model_validate({"sets": [two_pictures(folder)], **small, **changed})
 
 
-def recipe(network: str, task: Any, steps: int) -> Recipe:
+def recipe(task: Any, steps: int) -> Recipe:
     return Recipe(
-        name="tiny", network=network, steps=steps, batch=2, rate=1e-3, workers=0, task=task
+        name="tiny",
+        network="compact_smpr",
+        steps=steps,
+        batch=2,
+        rate=1e-3,
+        workers=0,
+        task=task,
     )
 
 
-@pytest.mark.parametrize("network", list(TASKS))
-def test_the_early_trunk_stands_still_and_the_rest_learns(network: str, tmp_path: Path) -> None:
+def test_the_early_trunk_stands_still_and_the_rest_learns(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    chosen = recipe(network, settings(tmp_path), 3)
-    task = TASKS[network](settings(tmp_path), Folders(tmp_path, tmp_path))
+    chosen = recipe(settings(tmp_path), 3)
+    task = CompactSmprTask(settings(tmp_path), Folders(tmp_path, tmp_path))
     torch.manual_seed(chosen.seed)
     before = task.build().state_dict()
     after = train(chosen, task, Place(tmp_path)).network.state_dict()
@@ -78,16 +80,14 @@ def test_a_batch_keeps_people_in_lists(tmp_path: Path) -> None:
     assert batch["heat_certainty"].shape == (8, 17, 8, 8)
 
 
-@pytest.mark.parametrize("network", list(TASKS))
 def test_validation_measures_the_val_split_as_it_is_exported(
-    network: str, tmp_path: Path, shared_data: Path
+    tmp_path: Path, shared_data: Path
 ) -> None:
     """Untrained networks find almost nobody: their person score is low."""
     chosen = settings(tmp_path, validation=("coco_kp",))
-    task = TASKS[network](chosen, Folders(shared_data, tmp_path), canvases=((96, 96),))
+    task = CompactSmprTask(chosen, Folders(shared_data, tmp_path), canvases=((96, 96),))
     accuracy = task.validate(task.build())
-    names = {"compact_smpr": ("AP", "AR"), "person_detector": ("box AP", "box AP50")}
-    assert list(accuracy) == [f"coco_kp {name}" for name in names[network]]
+    assert list(accuracy) == ["coco_kp AP", "coco_kp AR"]
     assert all(0 <= value < 0.2 for value in accuracy.values())
 
 
