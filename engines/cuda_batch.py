@@ -17,7 +17,7 @@ from engines.artefact import TensorSpec
 from engines.batch_ring import Arrays
 from engines.device_tensors import is_tensor
 from engines.engine import Tensors
-from stream.errors import EngineError
+from stream.errors import EngineError, Obstacle
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +198,8 @@ def import_torch() -> Any:
         import torch  # here, not above: an optional package, and slow to import
     except ImportError as error:
         raise EngineError(
-            f"torch is not installed; GPU engines need it: {HOW_TO_GET_TORCH}"
+            f"torch is not installed; GPU engines need it: {HOW_TO_GET_TORCH}",
+            Obstacle.NO_PACKAGE,
         ) from error
     return torch
 
@@ -214,7 +215,8 @@ def cuda_errors() -> Iterator[None]:
     except torch.cuda.OutOfMemoryError as error:
         raise EngineError(
             f"the GPU is out of memory: {error}; close other programs, build smaller batches "
-            "(posestream build --batch 1), or run with --engine openvino"
+            "(posestream build --batch 1), or run with --engine openvino",
+            Obstacle.MEMORY,
         ) from error
     except RuntimeError as error:
         raise EngineError(f"the GPU failed: {error}") from error

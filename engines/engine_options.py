@@ -1,9 +1,15 @@
 """What may be said about opening an engine besides the canvas, threads and precision."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engines.batch_ring import IN_FLIGHT_ON_GPU
 from engines.engine_store import EngineStore
+from stream.errors import Obstacle
+
+
+def _tell_nobody(_engine: str, _obstacle: Obstacle) -> None:
+    """For callers who only log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,8 @@ class EngineOptions:
     in_flight: int = IN_FLIGHT_ON_GPU
     """Batches that a GPU may have under way; each takes the memory of its activations. The
     processor has one: it works on all rows of a batch side by side already."""
+    passed_over: Callable[[str, Obstacle], None] = _tell_nobody
+    """Told of each engine that `auto` had to pass over, and why."""
 
 
 DEFAULT_OPTIONS = EngineOptions()

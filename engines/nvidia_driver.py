@@ -7,7 +7,7 @@ process in a crash at exit.
 import ctypes
 from dataclasses import dataclass
 
-from stream.errors import EngineError
+from stream.errors import EngineError, Obstacle
 
 DRIVER_LIBRARY = "libcuda.so.1"
 _MAJOR, _MINOR = 75, 76
@@ -42,7 +42,8 @@ def first_gpu(library: str = DRIVER_LIBRARY) -> Gpu:
     except OSError as error:
         raise EngineError(
             f"no NVIDIA driver on this machine ({library} is missing); install one, or run on the "
-            "processor with --engine openvino"
+            "processor with --engine openvino",
+            Obstacle.NO_DRIVER,
         ) from error
     _call(driver, "cuInit", 0)
     count = ctypes.c_int()
@@ -50,7 +51,8 @@ def first_gpu(library: str = DRIVER_LIBRARY) -> Gpu:
     if count.value < 1:
         raise EngineError(
             "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES may hide it); run on the "
-            "processor with --engine openvino"
+            "processor with --engine openvino",
+            Obstacle.NO_GPU,
         )
     return _describe(driver)
 
@@ -78,5 +80,6 @@ def _call(driver: ctypes.CDLL, function: str, *arguments: object) -> None:
     if code:
         raise EngineError(
             f"the NVIDIA driver failed: {function} gave CUDA error {code}; check it with "
-            "nvidia-smi, or run on the processor with --engine openvino"
+            "nvidia-smi, or run on the processor with --engine openvino",
+            Obstacle.DRIVER_FAILED,
         )

@@ -11,7 +11,7 @@ from engines.engine import EngineSpec, Precision, Tensors
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.hardware import bounded_threads
 from engines.shape_buckets import checked_buckets
-from stream.errors import EngineError
+from stream.errors import EngineError, Obstacle
 
 ENGINE = "onnxruntime"
 
@@ -59,7 +59,8 @@ def _import_onnxruntime() -> Any:
         import onnxruntime  # here, not above: an optional package
     except ImportError as error:
         raise EngineError(
-            "onnxruntime is not installed; install it with: pip install 'posestream[onnxruntime]'"
+            "onnxruntime is not installed; install it with: pip install 'posestream[onnxruntime]'",
+            Obstacle.NO_PACKAGE,
         ) from error
     return onnxruntime
 

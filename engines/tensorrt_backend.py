@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from engines.nvidia_driver import Gpu
-from stream.errors import EngineError
+from stream.errors import EngineError, Obstacle
 
 Capability = tuple[int, int]
 
@@ -154,7 +154,8 @@ def load_backend(flavour: Flavour) -> Backend:
     if not low <= major_minor(version) < high:
         raise EngineError(
             f"{flavour} {version}: expected {low[0]}.{low[1]} or later, below {high[0]}; "
-            f"{INSTALL[flavour]}"
+            f"{INSTALL[flavour]}",
+            Obstacle.VERSION,
         )
     wanted = [RUNTIME_NAMES, BUILDER_NAMES]
     if flavour is Flavour.TENSORRT_RTX:
@@ -163,7 +164,8 @@ def load_backend(flavour: Flavour) -> Backend:
     if missing:
         raise EngineError(
             f"{flavour} {version} lacks {', '.join(missing)}; take a version that posestream "
-            f"was tested with: {INSTALL[flavour]}"
+            f"was tested with: {INSTALL[flavour]}",
+            Obstacle.VERSION,
         )
     return Backend(flavour, module, version)
 
@@ -240,5 +242,6 @@ def _import(flavour: Flavour) -> Any:
         except ImportError as error:
             reasons.append(error)
     raise EngineError(
-        f"{flavour} is not installed ({reasons[-1]}); install it with: {INSTALL[flavour]}"
+        f"{flavour} is not installed ({reasons[-1]}); install it with: {INSTALL[flavour]}",
+        Obstacle.NO_PACKAGE,
     ) from reasons[-1]

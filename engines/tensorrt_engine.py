@@ -7,6 +7,7 @@ code.
 """
 
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from engines.tensorrt_backend import (
     new_logger,
     read_if_there,
 )
-from stream.errors import EngineError
+from stream.errors import EngineError, Obstacle
 
 PLAN_NAME = "engine.plan"
 PRECISIONS = (Precision.FP8, Precision.INT8, Precision.FP16, Precision.BF16, Precision.FP32)
@@ -99,13 +100,38 @@ def profile_batches(profile: str) -> tuple[int, ...]:
     return tuple(int(word) for word in profile.rpartition(" ")[2].split(","))
 
 
-def _open(
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What would be loaded, and where."""
+
+    backend: Backend
+    gpu: Gpu
+    key: BuildKey
+    entry: StoreEntry
+
+
+def check_plan(
     flavour: Flavour,
     artefact: Artefact,
     canvas: tuple[int, int],
     precision: Precision | None,
     options: EngineOptions,
-) -> BucketEngine:
+) -> None:
+    """Whether a plan could be loaded, as far as can be told without touching the GPU.
+
+    Raises:
+        EngineError: if the library, a GPU, its driver or the plan is missing.
+    """
+    _find_plan(flavour, artefact, canvas, precision, options)
+
+
+def _find_plan(
+    flavour: Flavour,
+    artefact: Artefact,
+    canvas: tuple[int, int],
+    precision: Precision | None,
+    options: EngineOptions,
+) -> _Plan:
     backend = load_backend(flavour)
     gpu = first_gpu()
     import_torch()
@@ -113,19 +139,28 @@ def _open(
     shape = (canvas, options.batches)
     wanted = (precision,) if precision else PRECISIONS
     keys = [plan_key(backend, artefact, backend.target_of(gpu), one, shape) for one in wanted]
-    key, entry = _first_built(keys, options.store, artefact)
-    batches = profile_batches(key.profile)
+    return _Plan(backend, gpu, *_first_built(keys, options.store, artefact))
+
+
+def _open(
+    flavour: Flavour,
+    artefact: Artefact,
+    canvas: tuple[int, int],
+    precision: Precision | None,
+    options: EngineOptions,
+) -> BucketEngine:
+    plan = _find_plan(flavour, artefact, canvas, precision, options)
     spec = EngineSpec(
         engine=flavour,
-        version=backend.version,
+        version=plan.backend.version,
         model=artefact.manifest.name,
-        precision=Precision(key.precision),
+        precision=Precision(plan.key.precision),
         threads=1,
         canvas=canvas,
-        device=gpu.words,
-        batches=batches,
+        device=plan.gpu.words,
+        batches=profile_batches(plan.key.profile),
     )
-    loaded = _LoadedPlan(backend, artefact, entry, gpu)
+    loaded = _LoadedPlan(plan.backend, artefact, plan.entry, plan.gpu)
     try:
         slots = loaded.open_slots(spec, options.in_flight)
         return BucketEngine(spec, artefact.manifest, slots, loaded.close)
@@ -146,7 +181,8 @@ def _first_built(
     raise EngineError(
         f"{first.backend} {first.version}: model {artefact.manifest.name} was not built for "
         f"{first.target}, {first.profile.split()[0]}; build it with: posestream build "
-        f"{artefact.manifest.name} --engine {first.backend} --precision {first.precision}"
+        f"{artefact.manifest.name} --engine {first.backend} --precision {first.precision}",
+        Obstacle.NOT_BUILT,
     )
 
 

@@ -27,7 +27,7 @@ from engines.hardware import bounded_threads
 from engines.nvidia_driver import first_gpu
 from engines.shape_buckets import checked_buckets
 from engines.tensor_check import fixed_inputs
-from stream.errors import EngineError
+from stream.errors import EngineError, Obstacle
 
 ENGINE = "torch"
 PROGRAM_NAME = "program.pt2"
@@ -83,6 +83,41 @@ def open_torch(
         raise
 
 
+def open_torch_on_gpu(
+    artefact: Artefact,
+    *,
+    canvas: tuple[int, int],
+    threads: int | None = None,
+    precision: Precision | None = None,
+    options: EngineOptions = DEFAULT_OPTIONS,
+) -> BucketEngine:
+    """As `open_torch`, but never on the processor, where other engines are faster.
+
+    Raises:
+        EngineError: also if there is no GPU that torch can use.
+    """
+    check_torch_on_gpu(artefact, canvas, options)
+    return open_torch(
+        artefact, canvas=canvas, threads=threads, precision=precision, options=options
+    )
+
+
+def check_torch_on_gpu(artefact: Artefact, canvas: tuple[int, int], options: EngineOptions) -> None:
+    """Whether the program could be opened on a GPU, as far as can be told without touching it.
+
+    Raises:
+        EngineError: if the driver, a GPU, torch or the program is missing.
+    """
+    gpu, torch = first_gpu(), import_torch()
+    _program_file(artefact, canvas, options)
+    if not torch.cuda.is_available():
+        raise EngineError(
+            f"torch {torch.__version__} cannot use {gpu.words} with a driver of CUDA {gpu.driver}; "
+            "install its build for that CUDA",
+            Obstacle.VERSION,
+        )
+
+
 def program_key(artefact: Artefact, canvas: tuple[int, int]) -> BuildKey:
     """Where `builders` leave the exported program; any batch size runs through it."""
     return BuildKey(
@@ -110,7 +145,8 @@ def _program_file(artefact: Artefact, canvas: tuple[int, int], options: EngineOp
         name = artefact.manifest.name
         raise EngineError(
             f"torch: model {name} has no exported program on this machine for canvas "
-            f"{canvas[0]}x{canvas[1]}; build it with: posestream build {name} --engine torch"
+            f"{canvas[0]}x{canvas[1]}; build it with: posestream build {name} --engine torch",
+            Obstacle.NOT_BUILT,
         )
     return entry.file(PROGRAM_NAME)
 

@@ -77,8 +77,29 @@ class ArtefactError(PoseStreamError, ValueError):
     """A model folder is unknown, incomplete or altered."""
 
 
+class Obstacle(StrEnum):
+    """Why an engine cannot be made, as far as it can be told."""
+
+    NO_PACKAGE = "no_package"
+    VERSION = "version"
+    """The package is of a version that was never tried, or lacks a name."""
+    NO_DRIVER = "no_driver"
+    NO_GPU = "no_gpu"
+    """A driver, but no GPU that it would show."""
+    DRIVER_FAILED = "driver_failed"
+    NOT_BUILT = "not_built"
+    MEMORY = "memory"
+    """The GPU has too little left."""
+    REFUSED = "refused"
+    """Anything else that the engine itself says."""
+
+
 class EngineError(PoseStreamError, RuntimeError):
     """An engine cannot be made, or failed."""
+
+    def __init__(self, message: str, obstacle: Obstacle = Obstacle.REFUSED) -> None:
+        super().__init__(message)
+        self.obstacle = obstacle
 
 
 class SinkError(PoseStreamError, OSError):

@@ -161,6 +161,10 @@ class Metrics:
         """A precision of an engine did not agree with the reference; a higher one is tried."""
         self._steps_down.labels(model, engine, refused).inc()
 
+    def engine_passed_over(self, model: str, engine: str, obstacle: str) -> None:
+        """`auto` would have taken that engine, and cannot (`stream.errors.Obstacle`)."""
+        self._fallbacks.labels(model, engine, obstacle).inc()
+
     def decode_stepped_down(self, rung: DecodeRung, reason: StepReason) -> None:
         """A video is not decoded there any more, but a step lower."""
         self._decode_steps.labels(rung.value, reason.value).inc()
@@ -272,6 +276,12 @@ class Metrics:
             f"{PREFIX}_engine_steps_down_total",
             "Times a precision was refused because it disagrees with the reference.",
             ("model", "engine", "refused"),
+            registry=registry,
+        )
+        self._fallbacks = Counter(
+            f"{PREFIX}_engine_fallbacks_total",
+            "Times that an engine could not be opened and another one was taken, and why.",
+            ("model", "engine", "reason"),
             registry=registry,
         )
         self._engine = Info(

@@ -72,6 +72,7 @@ def model_opener(wish: EngineSettings, clock: Clock) -> ModelOpener:
             news.parity_error_px,
             tuple((step.engine, step.refused.value) for step in news.steps_down),
             partial(_taken, work),
+            tuple(news.fallbacks),
             traffic,
         )
 

@@ -24,6 +24,7 @@ from engines.open_engine import EngineName
 from engines.watched_engine import WatchedEngine
 from stream.clock import Clock
 from stream.commands.run_settings import RunSettings
+from stream.errors import Obstacle
 from stream.ingest.source_url import parse_source_url
 from stream.metrics import Metrics, new_registry
 from stream.metrics_observer import MetricsObserver
@@ -71,6 +72,8 @@ class EngineNews:
     traffic: Traffic | None = None
     """Told of copies of pixels and of results; None if nobody wants to know."""
     steps_down: list[StepDown] = field(default_factory=list)
+    fallbacks: list[tuple[str, str]] = field(default_factory=list)
+    """Engines that `auto` passed over, and the obstacle (`stream.errors.Obstacle`)."""
     certificate: Certificate | None = None
     """Of the newest engine."""
 
@@ -85,6 +88,12 @@ class EngineNews:
         self.steps_down.append(step)
         if self.metrics:
             self.metrics.engine_stepped_down(step.model, step.engine, step.refused)
+
+    def passed_over(self, model: str, engine: str, obstacle: Obstacle) -> None:
+        """An engine that `auto` would rather have taken cannot be opened here."""
+        self.fallbacks.append((engine, obstacle.value))
+        if self.metrics:
+            self.metrics.engine_passed_over(model, engine, obstacle.value)
 
 
 def open_estimator(
@@ -134,7 +143,9 @@ def engine_opener(
                 engine=EngineName(settings.engine),
                 threads=settings.threads,
                 precision=None if settings.precision == "auto" else Precision(settings.precision),
-                options=EngineOptions(batches, store),
+                options=EngineOptions(
+                    batches, store, passed_over=partial(news.passed_over, artefact.manifest.name)
+                ),
             )
         )
         news.certificate = trust.certificate(engine, artefact)

@@ -16,9 +16,9 @@ from rich.console import Console
 from engines.cascade.models import find_cascade
 from engines.cascade.settings import CascadeCounts
 from engines.engine import EngineSpec
-from engines.open_engine import EngineName, file_batch
+from engines.open_engine import file_batch
 from stream.clock import Clock, SystemClock
-from stream.commands.device_taker import device_taker
+from stream.commands.device_taker import device_taker, likely_engine
 from stream.commands.interrupt import NOTICE, stop_on_signals
 from stream.commands.open_parts import (
     EngineNews,
@@ -84,7 +84,8 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
     with ExitStack() as undo:
         models = find_cascade(settings.model)
         traffic = TrafficCounts()
-        taker = device_taker(settings, traffic.copied)
+        engine = likely_engine(settings, models.first)
+        taker = device_taker(engine, settings.decode, traffic.copied)
         if taker is not None:
             close_last.callback(taker.close)
         source = open_source(
@@ -96,7 +97,7 @@ def _open_run(desk: _Desk, close_last: ExitStack) -> Run:
         undo.callback(source.close)
         about = source.description
         if not about.is_live:
-            settings = settings.for_files(file_batch(EngineName(settings.engine), settings.threads))
+            settings = settings.for_files(file_batch(engine, settings.threads))
         metrics = open_metrics(settings, about.stream, clock, close_last)
         observer = ObserverGroup([desk.statistics, desk.progress, *([metrics] if metrics else [])])
         news = EngineNews()

@@ -313,6 +313,8 @@ class EngineDesk:
         self._metrics.daemon.engine_opened(label, ready.open_seconds, ready.parity_error_px)
         for engine, refused in ready.steps_down:
             self._metrics.engine_stepped_down(label, engine, refused)
+        for engine, reason in ready.fallbacks:
+            self._metrics.engine_passed_over(label, engine, reason)
         self._on_change()
 
     def _model_refused(self, refused: ModelRefused, now_seconds: float) -> None:

@@ -48,6 +48,8 @@ class OpenedModel:
     """Engine and precision of what was refused before."""
     take_counts: Callable[[], dict[str, int]] = dict
     """What there is to count since the last time (`stream.cascade_metrics`)."""
+    fallbacks: tuple[tuple[str, str], ...] = ()
+    """Engines that could not be opened, and why."""
     traffic: TrafficCounts = field(default_factory=TrafficCounts)
     """Copies of pixels and bytes of results since the last time."""
 
@@ -139,6 +141,7 @@ class EngineServer:
             open_seconds=self._clock.monotonic() - begun,
             parity_error_px=model.parity_error_px,
             steps_down=model.steps_down,
+            fallbacks=model.fallbacks,
         )
         self._outbox.put(ready)
 

@@ -168,6 +168,8 @@ class ModelReady(_Message):
     """Of its certificate; None if that says nothing."""
     steps_down: tuple[tuple[str, str], ...] = ()
     """Engine and precision of what was refused before."""
+    fallbacks: tuple[tuple[str, str], ...] = ()
+    """Engines that could not be opened, and why."""
 
 
 class ModelRefused(_Message):

@@ -159,6 +159,14 @@ def test_a_refused_precision_is_counted(registry: CollectorRegistry, metrics: Me
     assert registry.get_sample_value("posestream_engine_steps_down_total", labels) == 1
 
 
+def test_an_engine_that_was_passed_over_is_counted(
+    registry: CollectorRegistry, metrics: Metrics
+) -> None:
+    metrics.engine_passed_over("bottom_up", "tensorrt", "no_driver")
+    labels = {"model": "bottom_up", "engine": "tensorrt", "reason": "no_driver"}
+    assert registry.get_sample_value("posestream_engine_fallbacks_total", labels) == 1
+
+
 def test_only_inferred_frames_have_an_age(registry: CollectorRegistry, metrics: Metrics) -> None:
     metrics.frame_done("door", Outcome.SKIPPED, 0.5)
     assert value(registry, "result_age_seconds_count") == 0

@@ -19,6 +19,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 OF_JOBS = "batch_job_"
 ONLY_ON_EVENTS = {
     "engine_steps_down": "a precision that disagrees with the reference",
+    "engine_fallbacks": "a GPU without an engine for it, or a package that is missing",
     "engine_parity_error_pixels": "the tiny model finds nobody among the drawn people",
 }
 

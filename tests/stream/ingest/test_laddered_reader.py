@@ -177,6 +177,26 @@ def test_without_a_gpu_auto_reads_in_software_and_says_nothing(
 
 
 @no_gpu
+def test_where_a_device_but_no_decoder_is_auto_comes_down_to_the_same_frames(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, counts = clips.get("plain.mp4"), TrafficCounts()
+    expected = read_all(path)
+    monkeypatch.setattr("stream.ingest.laddered_reader.has_nvidia_device", lambda: True)
+    options = DecodeOptions(DecodeWish.AUTO, Taker(), counts.copied, thread_count=1)
+    clock, address = ManualClock(), file_address(path)
+    source = PyavSource(address, stream="door", clock=clock, max_pixels=MAX_PIXELS, decode=options)
+    with closing(source), caplog.at_level(logging.WARNING):
+        assert same(list(source.frames()), expected)
+    told = [record for record in caplog.records if record.message == "decode_stepped_down"]
+    assert [(one.__dict__["rung"], one.__dict__["reason"]) for one in told] == [
+        ("nvdec-zero-copy", "open_failed"),
+        ("nvdec-download", "open_failed"),
+    ]
+    assert not counts.pictures  # nothing was on a GPU
+
+
+@no_gpu
 def test_the_error_of_the_driver_is_not_taken_for_one_of_the_file(clips: Clips) -> None:
     """FFmpeg says "operation not permitted" where no driver is, whatever it may fall back to."""
     with pytest.raises(HardwareDecodeError, match="GPU's decoder cannot be opened"):
