@@ -28,7 +28,10 @@ from stream.errors import ConfigError
 from tests.builders.training.test_pyramid_tasks import two_pictures
 
 ON_CANVASES = {"channels": 16, "convolutions": 1, "augment": {"canvas": 64}}
-ON_CROPS: dict[str, Any] = {"trunk": {"kind": "compact", "width": 0.25}, "crop": {"width": 64, "height": 96}}
+ON_CROPS: dict[str, Any] = {
+    "trunk": {"kind": "compact", "width": 0.25},
+    "crop": {"width": 64, "height": 96},
+}
 SMALL: dict[str, dict[str, Any]] = {
     "compact_smpr": ON_CANVASES,
     "person_detector": {"augment": {"canvas": 64}},
@@ -97,7 +100,13 @@ def write_scored_poses(folder: Path) -> None:
 
 
 def write_recipe(folder: Path, network: str, task: dict[str, Any]) -> Recipe:
-    content = {"name": "tiny", "network": network.rsplit(maxsplit=1)[-1], "steps": 1, "batch": 2, "rate": 1e-3}
+    content = {
+        "name": "tiny",
+        "network": network.rsplit(maxsplit=1)[-1],
+        "steps": 1,
+        "batch": 2,
+        "rate": 1e-3,
+    }
     text = yaml.safe_dump(content | {"workers": 0, "task": task})
     (folder / "recipe.yaml").write_text(text, encoding="utf-8")
     return load_recipe(folder / "recipe.yaml")

@@ -73,6 +73,16 @@ def test_both_engines_give_torchs_numbers_for_other_canvases_and_batches(
         assert reach.max() > 128  # beyond the canvas of the export
         assert (reach < [width, height]).all()
         for found in (session.run(None, {"canvas": canvas}), openvino_outputs(path, canvas)):
-            for got, wanted in zip(found, expected, strict=True):
-                scale = np.abs(wanted).max()
-                np.testing.assert_allclose(got, wanted, atol=1e-3 * scale, rtol=0)
+            assert_same_people(found, expected)
+
+
+def assert_same_people(found: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    """Places and scores within a thousandth; people of equal scores may change places."""
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-3 * expected[1].max(), rtol=0)
+    limits = [1e-3 * np.abs(values).max() for values in expected]
+    for b, scores in enumerate(expected[1]):
+        alike = np.abs(found[1][b][:, None] - scores) <= limits[1]  # (M found, M expected)
+        places, wanted = (each[0][b].reshape(len(scores), -1) for each in (found, expected))
+        near = np.abs(places[:, None] - wanted).max(-1) <= limits[0]
+        assert (alike & near).any(0).all()
+        assert (alike & near).any(1).all()
