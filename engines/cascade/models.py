@@ -1,8 +1,10 @@
 """What a user may write for models: `bottom_up`, `detector+graph_pcnn`, `smpr+posefix`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from engines.artefact import Artefact, StageName, Thresholds
 from engines.zoo_models import find_model
@@ -10,6 +12,10 @@ from stream.errors import ConfigError
 
 JOINT = "+"
 """Between the models of a cascade."""
+SHORT_NAMES: Mapping[str, str] = MappingProxyType(
+    {"fast": "bottom_up_fast", "accurate": "person_detector+graph_pcnn"}
+)
+"""What users may write who do not care which models these are: the fastest, and the best of all."""
 _JOINTS = re.compile(r"[+,]")
 
 CASCADES: tuple[tuple[StageName, ...], ...] = (
@@ -71,14 +77,16 @@ class CascadeModels:
 
 
 def split_models(text: str) -> tuple[str, ...]:
-    """Names or folders of `a+b+c`; commas do as well. A folder with such a sign is taken whole.
+    """Names or folders of `a+b+c`, or of a short name; commas do as well.
+
+    A folder with such a sign is taken whole.
 
     Raises:
         ConfigError: if a name is missing.
     """
     if text and Path(text).is_dir():
         return (text,)
-    names = tuple(name.strip() for name in _JOINTS.split(text))
+    names = tuple(name.strip() for name in _JOINTS.split(SHORT_NAMES.get(text, text)))
     if not all(names):
         raise ConfigError(
             f"model {text!r}: expected a name, or names with one {JOINT} between, as in "

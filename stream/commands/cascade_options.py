@@ -7,11 +7,12 @@ import typer
 
 def complete_models(incomplete: str) -> list[str]:
     """What may follow: names of models, after each + anew."""
-    from engines.zoo_models import list_models  # noqa: PLC0415 - `--help` answers at once
+    from engines.cascade.models import SHORT_NAMES  # noqa: PLC0415 - `--help` answers at once
+    from engines.zoo_models import list_models  # noqa: PLC0415
 
     before, joint, begun = incomplete.rpartition("+")
-    names = [model.name for model in list_models() if model.name.startswith(begun)]
-    return [before + joint + name for name in names]
+    names = [model.name for model in list_models()] + ([] if joint else list(SHORT_NAMES))
+    return [before + joint + name for name in names if name.startswith(begun)]
 
 
 ModelsOption = Annotated[
@@ -19,7 +20,7 @@ ModelsOption = Annotated[
     typer.Option(
         "--model",
         help="Name or folder of a model, or of several with + between: "
-        "DETECTOR+TOP_DOWN, ONE_PASS+REFINER.",
+        "DETECTOR+TOP_DOWN, ONE_PASS+REFINER; or `fast`, or `accurate`.",
         autocompletion=complete_models,
         metavar="NAME[+NAME…]",
     ),

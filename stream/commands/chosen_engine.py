@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engines.artefact import Artefact
+from engines.cascade.models import split_models
 from engines.certification.picture_set import PictureSet, drawn_set, folder_set
 from engines.engine import Engine, Precision
 from engines.engine_options import EngineOptions
@@ -37,8 +38,12 @@ class ChosenEngine:
 
         Raises:
             ArtefactError: if there is none of that name, or it is not whole.
+            ConfigError: if these are several.
         """
-        return find_model(self.model)
+        names = split_models(self.model)
+        if len(names) > 1:
+            raise ConfigError(f"model {self.model!r}: these are several, name one of them")
+        return find_model(names[0])
 
     def picture_set(self) -> PictureSet:
         """The user's pictures, or the drawn people.

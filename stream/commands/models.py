@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engines.artefact import Manifest
+from engines.cascade.models import SHORT_NAMES
 from engines.zoo_models import find_model, list_models
 
 BYTES_PER_MB = 1_000_000
@@ -31,6 +32,8 @@ def print_models() -> None:
     for model in list_models():
         table.add_row(model.name, model.description, _canvases(model), model.licence)
     Console().print(table)
+    for short, models in SHORT_NAMES.items():
+        Console().print(f"--model {short}: {models}")
 
 
 def print_model(name: str) -> None:

@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from engines.artefact import Artefact
-from engines.cascade.models import CascadeModels, find_cascade, portable_name, split_models
+from engines.cascade.models import (
+    SHORT_NAMES,
+    CascadeModels,
+    find_cascade,
+    portable_name,
+    split_models,
+)
 from stream.errors import ArtefactError, ConfigError
 from tests.tiny_cascade import cascade_of, tiny_models
 
@@ -20,6 +26,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artefact]:
         ("a+b", ("a", "b")),
         (" a + b+c ", ("a", "b", "c")),
         ("a,b", ("a", "b")),
+        ("fast", ("bottom_up_fast",)),
+        ("accurate", ("person_detector", "graph_pcnn")),
+        ("fast+b", ("fast", "b")),
     ],
 )
 def test_names_stand_behind_one_another_with_a_plus(text: str, expected: tuple[str, ...]) -> None:
@@ -49,6 +58,11 @@ def test_models_are_found_by_folder_and_named_together(models: dict[str, Artefac
 def test_one_model_alone_is_a_cascade_too(models: dict[str, Artefact]) -> None:
     found = cascade_of(models, "one_pass")
     assert (found.name, found.scoring) == ("tiny", found.first)
+
+
+def test_short_names_are_shipped_models_that_go_together() -> None:
+    for short, names in SHORT_NAMES.items():
+        assert find_cascade(short).name == names
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:
