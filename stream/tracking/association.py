@@ -1,6 +1,7 @@
-"""Which pose continues which track: strong poses first, to all tracks; then weak ones. Pure."""
+"""Which pose continues which track: strong poses before weak ones, known people first. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,9 +13,20 @@ from stream.tracking.settings import TrackerSettings
 from stream.tracking.similarity import pose_similarity
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A track that may go on in a frame."""
+
+    motion: PoseMotion
+    """Predicted for the frame."""
+    live: bool
+    """Seen in the frame before."""
+    known: bool
+    """It has an id."""
+
+
 def associate(
-    motions: Sequence[PoseMotion],
-    live: Sequence[bool],
+    tracks: Sequence[Candidate],
     poses: Sequence[Pose],
     settings: TrackerSettings,
     skeleton: Skeleton,
@@ -22,25 +34,35 @@ def associate(
     """Number of the track by number of the pose, for poses that continue a track.
 
     A weak pose is often a half-hidden person, but also often a ghost: it only continues a track
-    that was seen in the frame before (ByteTrack, algorithm 1).
+    that was seen in the frame before (ByteTrack, algorithm 1). Tracks without an id take what is
+    left: a double must not take the pose from the person it doubles.
 
     Args:
-        motions: of all tracks, predicted for the frame.
-        live: of all tracks, whether seen in the frame before.
+        tracks: all of them.
         poses: of the frame.
         settings: scores and gates.
         skeleton: of all poses.
     """
     similarity = pose_similarity(
-        [motion.pose for motion in motions],
+        [track.motion.pose for track in tracks],
         poses,
-        np.array([motion.drift_px for motion in motions], np.float32),
+        np.array([track.motion.drift_px for track in tracks], np.float32),
         skeleton,
     )
     strong = np.array([pose.score >= settings.start_score for pose in poses], bool)
-    first = match(np.where(strong, similarity, 0), settings.min_similarity)
-    free = np.array(live, bool)
-    free[[row for row, _ in first.pairs]] = False
-    weak = np.where(free[:, None] & ~strong, similarity, 0)
-    second = match(weak, settings.min_similarity_weak)
-    return {pose: track for track, pose in (*first.pairs, *second.pairs)}
+    known = np.array([track.known for track in tracks], bool)
+    live = np.array([track.live for track in tracks], bool)
+    found: dict[int, int] = {}
+    for rows, columns, gate in (
+        (known, strong, settings.min_similarity),
+        (known & live, ~strong, settings.min_similarity_weak),
+        (~known, strong, settings.min_similarity),
+        (~known & live, ~strong, settings.min_similarity_weak),
+    ):
+        free_rows, free_columns = rows.copy(), columns.copy()
+        free_rows[list(found.values())] = False
+        free_columns[list(found)] = False
+        allowed = free_rows[:, None] & free_columns[None]
+        matches = match(np.where(allowed, similarity, 0), gate)
+        found |= {pose: track for track, pose in matches.pairs}
+    return found

@@ -16,6 +16,10 @@ class TrackerSettings:
     """A pose from here on is a person at first sight and gets its id at once."""
     confirm_hits: int = 2
     """A weaker start is withheld until it was seen in so many frames in a row."""
+    beside_similarity: float = 0.1
+    """A start this alike to a person who is followed may be a double of that person."""
+    beside_seconds: float = 0.5
+    """It gets an id when it was seen for so long without a gap, or when the two have parted."""
     min_similarity: float = 0.1
     """Gate for strong poses, in [0, 1]."""
     min_similarity_weak: float = 0.3
@@ -31,11 +35,14 @@ class TrackerSettings:
         """Refuses scores out of order and numbers without meaning."""
         if not 0 <= self.start_score <= self.confirm_score <= 1:
             raise ConfigError(f"expected 0 <= start_score <= confirm_score <= 1, got {self}")
-        if not (0 < self.min_similarity <= 1 and 0 < self.min_similarity_weak <= 1):
+        gates = (self.min_similarity, self.min_similarity_weak, self.beside_similarity)
+        if not all(0 < gate <= 1 for gate in gates):
             raise ConfigError(f"similarity gates must lie in (0, 1], got {self}")
-        if self.confirm_hits < 1 or self.max_tracks < 1 or not self.lost_seconds >= 0:
+        times = (self.lost_seconds, self.beside_seconds)
+        if self.confirm_hits < 1 or self.max_tracks < 1 or not all(one >= 0 for one in times):
             raise ConfigError(
-                f"expected confirm_hits and max_tracks >= 1 and lost_seconds >= 0, got {self}"
+                "expected confirm_hits and max_tracks >= 1, lost_seconds and beside_seconds >= 0, "
+                f"got {self}"
             )
 
 

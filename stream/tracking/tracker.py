@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
+import numpy as np
+
 from stream.errors import PoseError
 from stream.pose import FramePoses, Pose, TrackedPose
 from stream.skeleton import COCO_17, Skeleton
-from stream.tracking.association import associate
+from stream.tracking.association import Candidate, associate
 from stream.tracking.motion import PoseMotion, correct_motion, predict_motion, start_motion
 from stream.tracking.settings import TrackerSettings
+from stream.tracking.similarity import pose_similarity
 from stream.tracking.smoothing import SmoothedPose, smooth, start_smoothing
 
 
@@ -26,6 +29,8 @@ class Track:
     """The id; None as long as the track is tentative."""
     hits: int
     """Frames in which it was seen."""
+    born_seconds: float
+    """Time of the tracker when it was first seen."""
     seen_seconds: float
     """Time of the tracker when it was last seen."""
     measured: Pose
@@ -104,13 +109,11 @@ class Tracker:
     def _partners(
         self, tracks: Sequence[Track], poses: Sequence[Pose], last_seconds: float
     ) -> dict[int, int]:
-        return associate(
-            [track.motion for track in tracks],
-            [track.seen_seconds >= last_seconds for track in tracks],
-            poses,
-            self._settings,
-            self._skeleton,
-        )
+        candidates = [
+            Candidate(track.motion, track.seen_seconds >= last_seconds, track.number is not None)
+            for track in tracks
+        ]
+        return associate(candidates, poses, self._settings, self._skeleton)
 
     def _seen(
         self, tracks: Sequence[Track], poses: Sequence[Pose], partners: dict[int, int]
@@ -119,14 +122,33 @@ class Tracker:
         seen: list[Track] = []
         for index, pose in enumerate(poses):
             if index in partners:
-                seen.append(self._numbered(self._continued(tracks[partners[index]], pose)))
+                seen.append(self._continued(tracks[partners[index]], pose))
             elif pose.score >= self._settings.start_score:
-                seen.append(self._numbered(self._started(pose)))
-        return seen
+                seen.append(self._started(pose))
+        beside = self._beside(seen)
+        return [
+            self._numbered(track, beside=doubtful)
+            for track, doubtful in zip(seen, beside, strict=True)
+        ]
+
+    def _beside(self, seen: Sequence[Track]) -> list[bool]:
+        """Of each track, whether it is new and as near to a known person as a double would be."""
+        known = [track.measured for track in seen if track.number is not None]
+        if len(known) in (0, len(seen)):
+            return [False] * len(seen)
+        alike = pose_similarity(
+            [track.measured for track in seen], known, np.zeros(len(seen), np.float32),
+            self._skeleton,
+        ).max(1)  # fmt: skip
+        return [
+            track.number is None and value >= self._settings.beside_similarity
+            for track, value in zip(seen, alike, strict=True)
+        ]
 
     def _started(self, pose: Pose) -> Track:
         smoothed = start_smoothing(pose) if self._settings.smoothing else None
-        return Track(None, 1, self._now_seconds, pose, start_motion(pose), smoothed)
+        now = self._now_seconds
+        return Track(None, 1, now, now, pose, start_motion(pose), smoothed)
 
     def _continued(self, track: Track, pose: Pose) -> Track:
         smoothed = track.smoothed
@@ -134,12 +156,23 @@ class Tracker:
             elapsed_seconds = self._now_seconds - track.seen_seconds
             smoothed = smooth(smoothed, pose, elapsed_seconds, self._settings.smoothing)
         motion = correct_motion(track.motion, pose)
-        return Track(track.number, track.hits + 1, self._now_seconds, pose, motion, smoothed)
+        return Track(
+            track.number,
+            track.hits + 1,
+            track.born_seconds,
+            self._now_seconds,
+            pose,
+            motion,
+            smoothed,
+        )
 
-    def _numbered(self, track: Track) -> Track:
+    def _numbered(self, track: Track, *, beside: bool) -> Track:
         """With its id, if the track is confirmed by now."""
-        sure = track.measured.score >= self._settings.confirm_score
-        if track.number is not None or not (sure or track.hits >= self._settings.confirm_hits):
+        settings = self._settings
+        sure = track.measured.score >= settings.confirm_score or track.hits >= settings.confirm_hits
+        if beside:
+            sure = self._now_seconds - track.born_seconds >= settings.beside_seconds
+        if track.number is not None or not sure:
             return track
         self._numbers += 1
         return replace(track, number=self._numbers)
