@@ -92,7 +92,7 @@ SMPR_AT_JOINTS = ReleaseForm(
     {"soft_nms_iou": 0.3},
     CANVASES_TWICE,
     weak_score=0.005,
-    fp32_layers=(*BOTTOM_UP_FP32_LAYERS, "/second_look/"),
+    fp32_layers=("/lateral", "/smooth2/", "/smooth3/", "/smooth4/", "/first", "/second_look"),
 )
 DETECTOR = ReleaseForm(
     "Anchor-free person detector; boxes for cascades.",
