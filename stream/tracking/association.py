@@ -10,7 +10,7 @@ from stream.skeleton import Skeleton
 from stream.tracking.assignment import match
 from stream.tracking.motion import PoseMotion
 from stream.tracking.settings import TrackerSettings
-from stream.tracking.similarity import pose_similarity
+from stream.tracking.similarity import box_similarity, pose_similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,10 @@ def associate(
     """Number of the track by number of the pose, for poses that continue a track.
 
     A weak pose is often a half-hidden person, but also often a ghost: it only continues a track
-    that was seen in the frame before (ByteTrack, algorithm 1). Tracks without an id take what is
-    left: a double must not take the pose from the person it doubles.
+    that was seen in the frame before (ByteTrack, algorithm 1). People seen in the frame before come
+    before those who were lost: where a lost one may be by now is vague, which makes it alike to
+    many. Tracks without an id take what is left: a double must not take the pose from the person it
+    doubles.
 
     Args:
         tracks: all of them.
@@ -52,17 +54,20 @@ def associate(
     strong = np.array([pose.score >= settings.start_score for pose in poses], bool)
     known = np.array([track.known for track in tracks], bool)
     live = np.array([track.live for track in tracks], bool)
+    overlap = box_similarity([track.motion.pose for track in tracks], poses)
     found: dict[int, int] = {}
-    for rows, columns, gate in (
-        (known, strong, settings.min_similarity),
-        (known & live, ~strong, settings.min_similarity_weak),
-        (~known, strong, settings.min_similarity),
-        (~known & live, ~strong, settings.min_similarity_weak),
+    for rows, columns, values, gate in (
+        (known & live, strong, similarity, settings.min_similarity),
+        (known & live, ~strong, similarity, settings.min_similarity_weak),
+        (known & ~live, strong, similarity, settings.min_similarity),
+        (known & live, strong, overlap, settings.min_overlap),
+        (~known, strong, similarity, settings.min_similarity),
+        (~known & live, ~strong, similarity, settings.min_similarity_weak),
     ):
         free_rows, free_columns = rows.copy(), columns.copy()
         free_rows[list(found.values())] = False
         free_columns[list(found)] = False
         allowed = free_rows[:, None] & free_columns[None]
-        matches = match(np.where(allowed, similarity, 0), gate)
+        matches = match(np.where(allowed, values, 0), gate)
         found |= {pose: track for track, pose in matches.pairs}
     return found

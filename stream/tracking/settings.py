@@ -24,6 +24,9 @@ class TrackerSettings:
     """Gate for strong poses, in [0, 1]."""
     min_similarity_weak: float = 0.3
     """Gate for weak poses."""
+    min_overlap: float = 0.3
+    """Gate for the boxes of a strong pose that is like nobody and a person without one: half-hidden
+    and small people get joints all over, but stand where they stood."""
     lost_seconds: float = 1.5
     """How long a track waits for its person to come back."""
     max_tracks: int = 256
@@ -35,7 +38,12 @@ class TrackerSettings:
         """Refuses scores out of order and numbers without meaning."""
         if not 0 <= self.start_score <= self.confirm_score <= 1:
             raise ConfigError(f"expected 0 <= start_score <= confirm_score <= 1, got {self}")
-        gates = (self.min_similarity, self.min_similarity_weak, self.beside_similarity)
+        gates = (
+            self.min_similarity,
+            self.min_similarity_weak,
+            self.beside_similarity,
+            self.min_overlap,
+        )
         if not all(0 < gate <= 1 for gate in gates):
             raise ConfigError(f"similarity gates must lie in (0, 1], got {self}")
         times = (self.lost_seconds, self.beside_seconds)

@@ -38,6 +38,13 @@ def pose_similarity(
     return similarity
 
 
+def box_similarity(tracks: Sequence[Pose], poses: Sequence[Pose]) -> Floats:
+    """(N, M) overlap of the boxes around the joints of predicted and of measured poses."""
+    if not tracks or not poses:
+        return np.zeros((len(tracks), len(poses)), np.float32)
+    return box_overlap(_boxes(tracks), _boxes(poses))
+
+
 def box_overlap(first_px: Floats, second_px: Floats) -> Floats:
     """(N, M) intersection over union of boxes (N, 4), (M, 4) as x, y, w, h; 0 without extent."""
     low = np.maximum(first_px[:, None, :2], second_px[None, :, :2])
