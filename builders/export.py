@@ -9,6 +9,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -135,19 +136,36 @@ def weights_from_onnx(path: Path, prefix: str = "network.") -> dict[str, torch.T
 
 def network_from_onnx(path: Path) -> CompactBottomUp:
     """The torch twin of an exported bottom-up graph, in evaluation mode."""
-    weights = weights_from_onnx(path)
-    network = CompactBottomUp(heads_of(weights))
+    network = CompactBottomUp(heads_of(weights_from_onnx(path)))
+    load_from_onnx(network, path)
+    return network.eval()
+
+
+def load_from_onnx(
+    network: nn.Module, path: Path, unnamed: Mapping[str, torch.Tensor] = MappingProxyType({})
+) -> None:
+    """Gives a network the weights that its exported graph holds.
+
+    Args:
+        network: as it was exported.
+        path: of the graph.
+        unnamed: weights that it holds without their names.
+
+    Raises:
+        ArtefactError: if the graph lacks one, or holds those of another network.
+    """
+    weights = weights_from_onnx(path) | dict(unnamed)
     missing, unexpected = network.load_state_dict(weights, strict=False)
-    state = network.state_dict()
+    state, fixed = network.state_dict(), dict(network.named_buffers())
     loaded = {state[name].data_ptr() for name in weights if name in state}  # tied ones have several
     left = [
         name
         for name in missing
         if not name.endswith("num_batches_tracked") and state[name].data_ptr() not in loaded
     ]
-    if left or unexpected:
-        raise ArtefactError(f"{path}: missing {left}, unexpected {unexpected}")
-    return network.eval()
+    foreign = [name for name in unexpected if name not in fixed]  # no weights, but of the network
+    if left or foreign:
+        raise ArtefactError(f"{path}: missing {left}, unexpected {foreign}")
 
 
 def write_artefact(

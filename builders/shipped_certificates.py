@@ -81,11 +81,12 @@ def _torch_people(
     import torch  # noqa: PLC0415 - only the difference needs it
 
     twin = torch_twin(artefact)
+    names = [spec.name for spec in artefact.manifest.inputs]
 
     def run(inputs: Tensors) -> dict[str, np.ndarray]:
         try:
             with torch.inference_mode():
-                outputs = twin(torch.from_numpy(np.asarray(inputs["canvas"])))
+                outputs = twin(*(torch.from_numpy(np.asarray(inputs[name])) for name in names))
         except RuntimeError as error:
             raise EngineError(str(error)) from error
         return {name: tensor.numpy() for name, tensor in outputs.items()}

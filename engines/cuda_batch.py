@@ -204,6 +204,20 @@ def import_torch() -> Any:
     return torch
 
 
+def program_on(exported: Any, device: str) -> Any:
+    """An exported program as a module whose constants and new tensors are on that device, too.
+
+    Moving the module alone leaves those that the program makes itself where it was exported.
+
+    Raises:
+        EngineError: if the device has no room for it.
+    """
+    from torch.export.passes import move_to_device_pass  # as in `import_torch`
+
+    with cuda_errors():
+        return move_to_device_pass(exported, device).module()
+
+
 @contextmanager
 def cuda_errors() -> Iterator[None]:
     """What torch raises on a device, as ours; out of memory with its remedy."""

@@ -18,6 +18,7 @@ from engines.cuda_batch import (
     cuda_errors,
     import_torch,
     open_slots,
+    program_on,
     whole_shape,
 )
 from engines.engine import EngineSpec, Precision, Tensors
@@ -59,7 +60,7 @@ def open_torch(
         raise EngineError(f"torch runs fp32, got {precision}; leave the precision out")
     fixed_inputs(artefact.manifest, canvas)  # refuses a canvas that the model lacks
     batches = checked_buckets(options.batches)
-    program = _load(torch, _program_file(artefact, canvas, options))
+    exported = _load(torch, _program_file(artefact, canvas, options))
     torch.set_num_threads(count)
     gpu = first_gpu() if torch.cuda.is_available() else None
     spec = EngineSpec(
@@ -73,8 +74,9 @@ def open_torch(
         batches=batches,
     )
     if gpu is None:
+        program = exported.module()
         return BucketEngine(spec, artefact.manifest, partial(_on_processor, torch, program))
-    on_gpu = _GpuPrograms(torch, program, artefact, spec)
+    on_gpu = _GpuPrograms(torch, program_on(exported, "cuda"), artefact, spec)
     try:
         slots = on_gpu.open_slots(options.in_flight)
         return BucketEngine(spec, artefact.manifest, slots, on_gpu.close)
@@ -153,7 +155,7 @@ def _program_file(artefact: Artefact, canvas: tuple[int, int], options: EngineOp
 
 def _load(torch: Any, path: Path) -> Any:
     try:
-        return torch.export.load(path).module()
+        return torch.export.load(path)
     except (RuntimeError, ValueError, LookupError, OSError, BadZipFile) as error:
         raise EngineError(
             f"torch cannot load {path.name}: {error}; build it again with --rebuild"
@@ -181,8 +183,7 @@ class _GpuPrograms:
     def __init__(self, torch: Any, program: Any, artefact: Artefact, spec: EngineSpec) -> None:
         _forbid_tf32(torch)
         self._torch, self._artefact, self._spec = torch, artefact, spec
-        with cuda_errors():
-            self._program = program.to("cuda")
+        self._program = program
         self._ready: dict[int, list[CudaBatch]] = {}
 
     def open_slots(self, in_flight: int) -> dict[int, list[CudaBatch]]:

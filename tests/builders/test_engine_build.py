@@ -140,8 +140,8 @@ def test_quantised_plans_come_from_real_pictures(
 class BrightSquares(nn.Module):
     """The tiny model's contract in torch; the numbers do not matter here."""
 
-    def forward(self, canvas: Tensor) -> dict[str, Tensor]:
-        green = canvas[..., 1].float().flatten(1) / 255
+    def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
+        green = inputs[0][..., 1].float().flatten(1) / 255
         scores = green.topk(30, dim=1).values
         keypoints = scores[:, :, None, None].expand(-1, -1, 17, 3)
         return {"keypoints": keypoints.contiguous(), "scores": scores}
