@@ -260,3 +260,62 @@ def test_settings_without_meaning_are_refused(wrong: dict[str, float]) -> None:
 @given(st.floats(0, 1))
 def test_every_models_threshold_makes_settings(start_score: float) -> None:
     assert settings_for_model(start_score).start_score == start_score
+
+
+def test_a_double_of_a_person_gets_no_id() -> None:
+    """It comes and goes, a fifth of a body beside the person, and takes no pose from it either."""
+    tracker = Tracker()
+    for index in range(20):
+        doubles = (person(110.0, score=0.8),) if index % 4 else ()
+        tracked = tracker.update(frame(index, person(100.0), *doubles), index / 10)
+        assert [one.track for one in tracked] == [1]
+
+
+def test_who_steps_out_from_behind_a_person_gets_an_id_when_they_part() -> None:
+    tracker = Tracker()
+    ids = []
+    for index in range(12):
+        hidden = person(100.0 + 12 * index, score=0.8)
+        poses = (person(100.0), hidden) if index else (person(100.0),)
+        tracked = tracker.update(frame(index, *poses), index / 25)
+        ids.append(sorted(one.track for one in tracked))
+    assert ids[0] == ids[1] == [1]
+    assert ids[-1] == [1, 2]
+
+
+def test_two_who_stay_close_are_two_after_a_while() -> None:
+    tracker = Tracker()
+    shown = [
+        len(tracker.update(frame(index, person(100.0), person(112.0)), index / 10))
+        for index in range(10)
+    ]
+    assert shown[0] == 2  # of two who come together neither can be told from the other
+    late = Tracker()
+    late.update(frame(0, person(100.0)), 0.0)
+    shown = [
+        len(late.update(frame(index, person(100.0), person(112.0)), index / 10))
+        for index in range(1, 10)
+    ]
+    assert shown[0] == 1
+    assert shown[-1] == 2
+
+
+def test_a_lost_person_takes_no_pose_from_one_who_was_just_seen() -> None:
+    """The lost one is believed to be nearer by now, and vaguely so: that made it alike to all."""
+    tracker = Tracker()
+    for index in range(8):
+        lost = (person(40.0 + 20 * index),) if index < 5 else ()
+        tracked = tracker.update(frame(index, person(200.0), *lost), index / 10)
+    assert [one.track for one in tracked] == [1]
+    [seen] = tracker.update(frame(8, person(206.0)), 0.8)
+    assert seen.track == 1
+
+
+def test_a_person_whose_joints_fail_keeps_its_id_by_its_place() -> None:
+    tracker = Tracker()
+    standing = person(200.0)
+    for index in range(5):
+        tracker.update(frame(index, standing), index / 10)
+    swapped = standing.keypoints_px[::-1].copy()  # the same box, every joint elsewhere
+    wrong = Pose(swapped, standing.confidence, standing.score)
+    assert [one.track for one in tracker.update(frame(5, wrong), 0.5)] == [1]
