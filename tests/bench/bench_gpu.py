@@ -3,11 +3,11 @@
     python -m tests.bench.bench_gpu CLIP [--model M] [--engine torch] [--out FILE.json]
 
 Kernels against the processor's path, each step of the decode ladder against the software decoder,
-the engines' contract tests, overlapped batches against single ones, and a whole run against the
-engine alone with pixels that never come to the processor. A check that fails is told with its
-words; the others still run. Exit code: 0 if all hold, 1 if one does not, 2 if there is no GPU. The
-machine need not be online; an engine is built before: `posestream build MODEL --engine torch
---batch 8`.
+the engines' contract tests, a certificate of every shipped model, overlapped batches against single
+ones, and a whole run against the engine alone with pixels that never come to the processor. A check
+that fails is told with its words; the others still run. Exit code: 0 if all hold, 1 if one does
+not, 2 if there is no GPU. The machine need not be online; engines are built before: `posestream
+build all --engine torch`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from engines.certification.certificate import Judgement
+from engines.certification.certify import ReferenceFinder, certify
+from engines.certification.picture_set import drawn_set
 from engines.cuda_batch import import_torch
 from engines.engine import Engine
 from engines.engine_options import EngineOptions
@@ -35,7 +38,7 @@ from engines.preprocessing.device_frames import TorchTaker
 from engines.preprocessing.preprocessor import TorchPreprocessor
 from engines.preprocessing.pycuda_kernels import PycudaKernels
 from engines.preprocessing.tensor_picture import uploaded
-from engines.zoo_models import find_model
+from engines.zoo_models import find_model, list_models
 from stream.clock import SystemClock
 from stream.errors import EngineError, PoseStreamError
 from stream.geometry import best_canvas, letterbox
@@ -151,6 +154,30 @@ def overlapped(arguments: argparse.Namespace) -> Check:
     return found | {"holds": found["results_alike"] and found["in_flight"] > 1}
 
 
+def certificates(engine: str, names: Sequence[str]) -> Check:
+    """Every model on the GPU's engine beside the fp32 reference; what was not built is told."""
+    found = {name: told(partial(_certificate, engine, name)) for name in names}
+    return {"models": found, "holds": all(one["holds"] for one in found.values())}
+
+
+def _certificate(engine: str, name: str) -> Check:
+    artefact = find_model(name)
+    options = EngineOptions(store=EngineStore(default_store_root()))
+    with ExitStack() as close_last:
+        engines = [
+            open_engine(artefact, engine=EngineName(engine), canvas=canvas, options=options)
+            for canvas in artefact.manifest.canvases
+        ]
+        for one in engines:
+            close_last.callback(one.close)
+        found = certify(engines, artefact, drawn_set(), ReferenceFinder(artefact), CLOCK)
+    return {
+        "certificate": found.in_words,
+        "precision": engines[0].spec.precision.value,
+        "holds": found.verdict is not Judgement.FAILED,
+    }
+
+
 def _engine(arguments: argparse.Namespace, size: tuple[int, int]) -> Engine:
     artefact = find_model(arguments.model)
     return open_engine(
@@ -224,6 +251,8 @@ def checks_of(arguments: argparse.Namespace) -> dict[str, Check]:
     found["kernels torch"] = told(parity_of_torch)
     found["overlap"] = told(partial(overlapped, arguments))
     found["end to end"] = told(partial(end_to_end, arguments))
+    shipped = [manifest.name for manifest in list_models() if manifest.stage != "scorer"]
+    found["certificates"] = certificates(arguments.engine, shipped)
     found["contract"] = told(contract)
     return found
 

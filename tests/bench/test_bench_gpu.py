@@ -97,6 +97,17 @@ class OneBuffer:
         return self._first
 
 
+@pytest.mark.slow
+def test_the_check_of_certificates_tells_what_was_not_built(tiny_artefact: Artefact) -> None:
+    name = str(tiny_artefact.folder)
+    found = bench_gpu.certificates("onnxruntime", [name])
+    assert found["holds"]
+    assert found["models"][name]["precision"] == "fp32"
+    missing = bench_gpu.certificates("torch", [name])
+    assert not missing["holds"]
+    assert "posestream build tiny --engine torch" in missing["models"][name]["error"]
+
+
 def test_a_check_that_cannot_be_made_is_told_and_fails() -> None:
     def broken() -> bench_gpu.Check:
         raise EngineError("no session left")
