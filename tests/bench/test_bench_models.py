@@ -45,6 +45,7 @@ def test_clips_are_counted_together() -> None:
 
 def test_peers_have_scores_of_their_own_and_models_those_of_their_manifest() -> None:
     assert person_score("yolox_nano+movenet_thunder") == 0.35
+    assert person_score("truth+movenet_thunder") == 0
     assert person_score("bottom_up") == find_model("bottom_up").manifest.thresholds.min_score
 
 
