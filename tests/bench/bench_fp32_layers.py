@@ -50,9 +50,13 @@ def agreements(
     """Each engine's people beside the reference's."""
     manifest = artefact.manifest
     people = ReferenceFinder(artefact)(pictures, manifest.canvases[0]).people
-    limits = {"min_score": least_score(manifest), "sigmas": sigmas_of(manifest)}
     return {
-        name: compare(people, find_candidates(engine, manifest, pictures), **limits)
+        name: compare(
+            people,
+            find_candidates(engine, manifest, pictures),
+            min_score=least_score(manifest),
+            sigmas=sigmas_of(manifest),
+        )
         for name, engine in engines.items()
     }
 
