@@ -40,6 +40,7 @@ from engines.engine import Precision
 from engines.open_engine import EngineName
 from engines.zoo_models import find_model, list_models
 from stream.clock import Clock, SystemClock
+from stream.errors import ArtefactError
 from stream.picture import Picture, to_rgb
 from tests.bench.report import RESULTS, Figure, circumstances, make_report
 
@@ -83,7 +84,8 @@ class Row:
         if self.system in PEERS:
             return None
         names = [name for name in self.system.split("+") if name != TRUTH.strip("+")]
-        told = [find_model(name).manifest.model_dump_json(include=DECISIVE) for name in names]
+        fields = DECISIVE - ({"fp32_layers"} if self.choice[1] is Precision.FP32 else set())
+        told = [find_model(name).manifest.model_dump_json(include=fields) for name in names]
         return sha256("".join(told).encode()).hexdigest()[:12]
 
     @property
@@ -226,6 +228,15 @@ def wanted_rows(options: argparse.Namespace) -> list[Row]:
 def is_known(row: Row, rows: Mapping[str, Any]) -> bool:
     """Whether just this was measured."""
     return row.key in rows and rows[row.key].get("models") == row.models
+
+
+def is_outdated(measured: Mapping[str, Any]) -> bool:
+    """Whether a model of a measured row is another one by now; what does not ship stays."""
+    row = Row(measured["system"], measured["engine"], measured["threads"], measured["set"])
+    try:
+        return "models" in measured and measured["models"] != row.models
+    except ArtefactError:
+        return False
 
 
 def figures_of(rows: dict[str, Any]) -> list[Figure]:

@@ -11,6 +11,7 @@ from tests.bench.bench_models import (
     Row,
     clip_figures,
     is_known,
+    is_outdated,
     person_score,
     shipped_systems,
     wanted_rows,
@@ -55,6 +56,10 @@ def test_a_row_of_other_weights_is_measured_again() -> None:
     assert is_known(ours, rows)
     assert not is_known(ours, {ours.key: {"models": "other"}})
     assert not is_known(ours, {})
+    measured = {"system": "bottom_up", "engine": ours.engine, "threads": 1, "set": "clips"}
+    assert is_outdated(measured | {"models": "other"})
+    assert not is_outdated(measured | {"models": ours.models})
+    assert not is_outdated(measured | {"models": "any", "system": "truth+unshipped"})
     peer = Row("movenet_multipose_256", "openvino/bf16", 1, "clips")
     assert is_known(peer, {peer.key: {}})
 
