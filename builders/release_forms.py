@@ -39,6 +39,11 @@ BOTTOM_UP_FP32_LAYERS = (
 )
 """Of the way down from the trunk's smallest maps, and of the first maps: in bf16 they cost half of
 the agreement and no time worth mention (`docs/engines.md`)."""
+GUIDED_FP32_LAYERS = (
+    *("/network/lateral", "/network/smooth", "/network/centre/", "/network/regress/"),
+    *(f"/network/{kind}" for kind in ("Add", "Sub", "Mul", "Div", "Pow", "Sqrt")),
+)
+"""In bf16 cells tie, and with the wrong centre every joint is sought in the wrong place."""
 POSE_PADDING = 1.5
 """Of the joints' extent: PoseFix's 1.2 makes it about a labelled box, and 1.25 are that one's."""
 
@@ -134,7 +139,15 @@ def _of_crops(
     description: str, settings: TopDownSettings, graph: Callable[[Any], nn.Module]
 ) -> ReleaseForm:
     size = (settings.crop.width, settings.crop.height)
-    return ReleaseForm(description, "top_down", graph, canvases=(size,), weak_score=0.0)
+    guided = getattr(settings.trunk, "guided", False)
+    return ReleaseForm(
+        description,
+        "top_down",
+        graph,
+        canvases=(size,),
+        weak_score=0.0,
+        fp32_layers=GUIDED_FP32_LAYERS if guided else (),
+    )
 
 
 def _posefix(settings: PoseFixSettings) -> ReleaseForm:
