@@ -30,8 +30,8 @@ from stream.skeleton import SKELETONS
 AP_MIN_SCORE = 0.02
 """Average precision wants the weak people too."""
 CASCADE_MIN_SCORE = 0.1
-"""Of candidates in front of a top-down model, each of which costs a crop: those of `person_detector`
-below change AP by .003 on `coco_kp/val`, where half of the pictures have 2 above and 21 below."""
+"""Of candidates before a top-down model, each of which costs a crop: those of `person_detector`
+below change AP by .003 on `coco_kp/val`; half of its pictures have 2 above and 19 below."""
 
 SYSTEMS = (*CASCADES, ("detector",))
 """Stages that go together; boxes from the labels or a file stand for the detector."""
