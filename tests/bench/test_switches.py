@@ -54,33 +54,39 @@ def test_nobody_without_a_track_switches() -> None:
 
 def test_a_walker_is_one_tracklet_though_missed_for_a_moment() -> None:
     frames = [seen((4.0 * step, 0)) if step != 3 else seen() for step in range(8)]
-    [found] = tracklets(frames)
+    [found] = tracklets(frames, 1)
     assert [one.frame for one in found] == [0, 1, 2, 4, 5, 6, 7]
 
 
 def test_tracklets_end_where_two_people_meet() -> None:
     frames = [seen((10.0 * step, 0), (100 - 10.0 * step, 0)) for step in range(11)]
-    found = tracklets(frames)
+    found = tracklets(frames, 1)
     assert len(found) >= 4
     assert all(len({one.frame for one in each}) == len(each) for each in found)
 
 
 def test_points_join_tracklets_and_leave_the_others_out() -> None:
     frames = [seen((0, 0), (500, 0)), *[seen() for _ in range(9)], seen((200, 0), (500, 0))]
-    found = tracklets(frames)
+    found = tracklets(frames, 1)
     people = named(found, [[(0, 20, 50), (10, 220, 50)]])
     assert [one.frame for one in people[0]] == [0, 10]
 
 
 def test_a_point_at_nobody_is_refused() -> None:
     with pytest.raises(ValueError, match="nobody at"):
-        named(tracklets([seen((0, 0))]), [[(0, 300, 300)]])
+        named(tracklets([seen((0, 0))], 1), [[(0, 300, 300)]])
 
 
 def test_one_tracklet_is_not_two_people() -> None:
-    found = tracklets([seen((0, 0)), seen((2, 0))])
+    found = tracklets([seen((0, 0)), seen((2, 0))], 1)
     with pytest.raises(ValueError, match="too"):
         named(found, [[(0, 20, 50)], [(1, 20, 50)]])
+
+
+def test_who_is_seen_for_a_moment_is_nobody() -> None:
+    frames = [seen((0, 0), (500, 0)), seen((2, 0), (502, 0)), seen((4, 0))]
+    [found] = tracklets(frames, 3)
+    assert [one.box[0] < 100 for one in found] == [True, True, True]
 
 
 def test_a_person_seen_has_a_middle() -> None:

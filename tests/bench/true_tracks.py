@@ -53,8 +53,8 @@ class Seen:
 Tracklet = list[Seen]
 
 
-def tracklets(frames: Sequence[People]) -> list[Tracklet]:
-    """Those of `LEAST_FRAMES` and more, in the order in which they begin."""
+def tracklets(frames: Sequence[People], least_frames: int = LEAST_FRAMES) -> list[Tracklet]:
+    """Those of `least_frames` and more, in the order in which they begin."""
     begun: list[Tracklet] = []
     followed: list[Tracklet] = []
     for number, (keypoints, scores) in enumerate(frames):
@@ -68,7 +68,7 @@ def tracklets(frames: Sequence[People]) -> list[Tracklet]:
         begun += new
         unclear = {row for row in range(len(fresh)) if row not in links and _met(shares[row])}
         followed = [one for row, one in enumerate(fresh) if row not in unclear] + new
-    return [one for one in begun if len(one) >= LEAST_FRAMES]
+    return [one for one in begun if len(one) >= least_frames]
 
 
 def expected(tracklet: Tracklet, frame: int) -> Floats:
