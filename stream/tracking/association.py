@@ -67,7 +67,7 @@ def associate(
         free_rows, free_columns = rows.copy(), columns.copy()
         free_rows[list(found.values())] = False
         free_columns[list(found)] = False
-        allowed = free_rows[:, None] & free_columns[None]
-        matches = match(np.where(allowed, values, 0), gate)
-        found |= {pose: track for track, pose in matches.pairs}
+        left = np.where(free_rows[:, None] & free_columns[None], values, 0)
+        if (left >= gate).any():
+            found |= {pose: track for track, pose in match(left, gate).pairs}
     return found
