@@ -77,7 +77,7 @@ class CascadeModels:
 
 
 def split_models(text: str) -> tuple[str, ...]:
-    """Names or folders of `a+b+c`, or of a short name; commas do as well.
+    """Names or folders of `a+b+c`, short names written out; commas do as well.
 
     A folder with such a sign is taken whole.
 
@@ -86,7 +86,8 @@ def split_models(text: str) -> tuple[str, ...]:
     """
     if text and Path(text).is_dir():
         return (text,)
-    names = tuple(name.strip() for name in _JOINTS.split(SHORT_NAMES.get(text, text)))
+    names = tuple(name.strip() for name in _JOINTS.split(text))
+    names = tuple(one for name in names for one in SHORT_NAMES.get(name, name).split(JOINT))
     if not all(names):
         raise ConfigError(
             f"model {text!r}: expected a name, or names with one {JOINT} between, as in "

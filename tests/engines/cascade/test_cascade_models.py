@@ -28,7 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artefact]:
         ("a,b", ("a", "b")),
         ("fast", ("bottom_up_fast",)),
         ("accurate", ("person_detector", "graph_pcnn")),
-        ("fast+b", ("fast", "b")),
+        ("fast+b", ("bottom_up_fast", "b")),
     ],
 )
 def test_names_stand_behind_one_another_with_a_plus(text: str, expected: tuple[str, ...]) -> None:
