@@ -1,4 +1,4 @@
-"""Which cells of a pyramid answer for which box: FCOS's rule, for SMPR and the person detector.
+"""Cells of a pyramid, and which of them answer for which box in SMPR: FCOS's rule.
 
 A cell answers for a box if it lies in the shrunk middle of it and the box's farthest side suits the
 cell's level; where several boxes want a cell, the smallest has it. Source: Tian et al., "FCOS"
@@ -62,14 +62,13 @@ def locations(sizes: Sequence[tuple[int, int]], like: Tensor) -> Locations:
     )
 
 
-def suiting(where: Locations, boxes: Tensor, border: float) -> tuple[Tensor, Tensor]:
+def suiting(where: Locations, boxes: Tensor) -> tuple[Tensor, Tensor]:
     """(P,) whether some box suits a location; (P,) the smallest one that does.
 
     Args:
         where: P locations.
-        boxes: (G, 4) left, top, right, bottom in pixels, G above 0.
-        border: what a side is longer than right - left: 1 in SMPR, which ends boxes a pixel
-            earlier, 0 for boxes of edges.
+        boxes: (G, 4) left, top, right, bottom in pixels, G above 0; sides are a pixel longer than
+            right - left, as SMPR counts.
     """
     x, y = where.points[:, :1], where.points[:, 1:]
     left, top, right, bottom = boxes.t()[:, None]
@@ -83,7 +82,7 @@ def suiting(where: Locations, boxes: Tensor, border: float) -> tuple[Tensor, Ten
     inside &= (y > torch.maximum(middle_y - radius, top)) & (
         y < torch.minimum(middle_y + radius, bottom)
     )
-    area = ((right - left + border) * (bottom - top + border)).expand_as(farthest)
+    area = ((right - left + 1) * (bottom - top + 1)).expand_as(farthest)
     smallest, owner = area.masked_fill(~(suits & inside), float("inf")).min(1)
     return smallest.isfinite(), owner
 

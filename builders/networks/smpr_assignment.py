@@ -67,7 +67,7 @@ def assign(where: Locations, joints: Tensor, areas: Tensor, first_guess: Tensor)
     """
     if not len(joints):
         return _without_people(where)
-    initial, person = suiting(where, boxes_of(joints), border=1)
+    initial, person = suiting(where, boxes_of(joints))
     similarity = similarities(joints, areas, first_guess)  # (G, P)
     best = similarity.amax(0)
     # A person's best location learns however little it resembles (least OKS 0).

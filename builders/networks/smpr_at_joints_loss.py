@@ -97,7 +97,7 @@ def cell_targets(where: Locations, joints: Tensor) -> CellTargets:
     """Which cells answer for whom: SMPR's rule for the first guess."""
     if not len(joints):
         return CellTargets(where.strides < 0, torch.zeros_like(where.strides, dtype=torch.long))
-    return CellTargets(*suiting(where, boxes_of(joints), border=1))
+    return CellTargets(*suiting(where, boxes_of(joints)))
 
 
 def chosen_cells(peaks: Tensor, targets: CellTargets, random: Generator) -> Tensor:
