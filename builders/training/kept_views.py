@@ -6,21 +6,19 @@ them: thousands of steps of a head then take minutes on one core.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from builders.networks.mobilenet_fpn import MobileNetFpn, TrunkMaps
 from builders.training.compact_start import CompactSettings
 from builders.training.dataset import Views
+from builders.training.kept_files import Rows, read_kept, write_kept
 from builders.training.people_on_canvas import PoseLabels, pose_labels
 from builders.training.pixels import movenet_pixels, pixel_tensor
 from builders.training.settings import Folders
@@ -37,7 +35,7 @@ MAPS = tuple(field.name for field in fields(TrunkMaps))
 class KeptViews:
     """N views; read from disk row by row."""
 
-    rows: dict[str, NDArray[Any]]
+    rows: Rows
     """The trunk's maps by name, `joints`, `areas`, `people` (their number), `certainty0` up."""
 
     def __len__(self) -> int:
@@ -62,25 +60,12 @@ def keep_views(
     """Draws views and runs the trunk on them in bf16; the folder appears when all are there."""
     cv2.setNumThreads(1)
     trunk = trunk.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    files: dict[str, Any] = {}
-    for start in range(0, count, BATCH):
-        numbers = range(start, min(start + BATCH, count))
-        rows = _rows(trunk, views, strides, numbers)
-        for name, values in rows.items():
-            if name not in files:  # made once: making a file anew empties it
-                files[name] = _new_file(partial / f"{name}.npy", count, values)
-            files[name][start : start + len(values)] = values
-    for file in files.values():
-        file.flush()
-    partial.rename(folder)
+    write_kept(folder, count, BATCH, lambda numbers: _rows(trunk, views, strides, numbers))
 
 
 def load_views(folder: Path) -> KeptViews:
     """What `keep_views` wrote."""
-    return KeptViews({path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")})
+    return KeptViews(read_kept(folder))
 
 
 def views_folder(settings: CompactSettings, folders: Folders, count: int) -> Path:
@@ -94,7 +79,7 @@ def views_folder(settings: CompactSettings, folders: Folders, count: int) -> Pat
 
 def _rows(
     trunk: MobileNetFpn, views: Views, strides: Sequence[int], numbers: Sequence[int]
-) -> dict[str, NDArray[Any]]:
+) -> Rows:
     drawn = [views.draw(np.random.default_rng((SEED, number))) for number in numbers]
     pixels = torch.stack([pixel_tensor(view.pixels) for view in drawn])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -104,7 +89,7 @@ def _rows(
     return rows | {name: np.stack([each[name] for each in labels]) for name in labels[0]}
 
 
-def _kept_labels(labels: PoseLabels) -> dict[str, NDArray[Any]]:
+def _kept_labels(labels: PoseLabels) -> Rows:
     people = min(len(labels.areas), MOST_PEOPLE)
     joints = np.zeros((MOST_PEOPLE, *labels.joints.shape[1:]), np.float32)
     areas = np.zeros(MOST_PEOPLE, np.float32)
@@ -115,8 +100,3 @@ def _kept_labels(labels: PoseLabels) -> dict[str, NDArray[Any]]:
         for level, each in enumerate(labels.certainty)
     }
     return {"joints": joints, "areas": areas, "people": np.array(people), **sure}
-
-
-def _new_file(path: Path, count: int, rows: NDArray[Any]) -> Any:
-    shape = (count, *rows.shape[1:])
-    return np.lib.format.open_memmap(path, mode="w+", dtype=rows.dtype, shape=shape)

@@ -6,7 +6,6 @@ those of the network's own task. Runs that differ in nothing that maps depend on
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from builders.training.crops import Crop, Crops
+from builders.training.kept_files import Rows, read_kept, write_kept
 from builders.training.settings import Folders, Frozen
 from builders.training.task import Losses, ParameterGroup, TrainingTask
 from builders.training.topdown_trunks import placed
@@ -88,37 +88,22 @@ def keep_crops(task: CropTask, order: KeptOrder, folder: Path) -> None:
     """Draws crops of a task and runs the trunk on them; the folder appears when all are there."""
     network, crops = task.build().eval(), task.examples().crops
     trunk: Any = with_shared_maps(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
-    count = order.count
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    files: dict[str, Any] = {}
-    for start in range(0, count, BATCH):
-        numbers = range(start, min(start + BATCH, count))
+
+    def rows_of(numbers: Sequence[int]) -> Rows:
         rows = _stacked([crops.draw(np.random.default_rng((SEED, number))) for number in numbers])
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=order.half):
             pixels = task.pixels({"crops": torch.from_numpy(rows["pixels"])})
             maps = trunk.shared(pixels.contiguous(memory_format=torch.channels_last))
-        rows |= {f"map{level}": each.half().numpy() for level, each in enumerate(maps)}
-        for name, values in rows.items():
-            if name not in files:  # made once: making a file anew empties it
-                files[name] = _new_file(partial / f"{name}.npy", count, values)
-            files[name][start : start + len(values)] = values
-    for file in files.values():
-        file.flush()
-    partial.rename(folder)
+        return rows | {f"map{level}": each.half().numpy() for level, each in enumerate(maps)}
+
+    write_kept(folder, order.count, BATCH, rows_of)
 
 
 def load_kept(folder: Path) -> Kept:
     """What `keep_crops` wrote."""
-    files = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+    files = read_kept(folder)
     maps = [file for name, file in files.items() if name.startswith("map")]
     return Kept({name: file for name, file in files.items() if not name.startswith("map")}, maps)
-
-
-def _new_file(path: Path, count: int, rows: NDArray[Any]) -> Any:
-    shape = (count, *rows.shape[1:])
-    return np.lib.format.open_memmap(path, mode="w+", dtype=rows.dtype, shape=shape)
 
 
 def kept_folder(settings: Frozen, folders: Folders, order: KeptOrder) -> Path:
