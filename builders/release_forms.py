@@ -44,7 +44,7 @@ GUIDED_FP32_LAYERS = (
     *(f"/network/blocks.{block}/" for block in range(3)),
 )
 """In bf16 joints of drawn people move by 1.0 pixels in the mean and some jump; with the first maps
-in fp32 by 0.2 and none does, for a twelfth more time."""
+in fp32 by 0.2 and none does, for little more time."""
 POSE_PADDING = 1.5
 """Of the joints' extent: PoseFix's 1.2 makes it about a labelled box, and 1.25 are that one's."""
 
