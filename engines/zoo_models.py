@@ -1,12 +1,18 @@
 """Finds models: by name among those that ship with posestream, or by the path of a folder."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from engines.artefact import MANIFEST_NAME, Artefact, Manifest, load_artefact, load_manifest
 from stream.errors import ArtefactError
 
 ZOO = Path(__file__).parent / "zoo"
+SHORT_NAMES: Mapping[str, str] = MappingProxyType(
+    {"fast": "bottom_up_fast", "accurate": "person_detector+graph_pcnn"}
+)
+"""What users may write who do not care which models these are: the fastest, and the best of all."""
 
 
 def list_models(zoo: Path = ZOO) -> list[Manifest]:
@@ -40,7 +46,7 @@ def _shelf(zoo: Path) -> list[tuple[Path, Manifest]]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, [*known, *SHORT_NAMES], n=1, cutoff=0.4)
     hint = f", did you mean {near[0]!r}?" if near else ""
     names = ", ".join(known) or "none"
     return f"no model {name!r}{hint} (models: {names}; or give the path of a model folder)"

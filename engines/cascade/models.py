@@ -1,21 +1,15 @@
 """What a user may write for models: `bottom_up`, `detector+graph_pcnn`, `smpr+posefix`."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from engines.artefact import Artefact, StageName, Thresholds
-from engines.zoo_models import find_model
+from engines.zoo_models import SHORT_NAMES, find_model
 from stream.errors import ConfigError
 
 JOINT = "+"
 """Between the models of a cascade."""
-SHORT_NAMES: Mapping[str, str] = MappingProxyType(
-    {"fast": "bottom_up_fast", "accurate": "person_detector+graph_pcnn"}
-)
-"""What users may write who do not care which models these are: the fastest, and the best of all."""
 _JOINTS = re.compile(r"[+,]")
 
 CASCADES: tuple[tuple[StageName, ...], ...] = (

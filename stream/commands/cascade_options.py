@@ -7,8 +7,10 @@ import typer
 
 def complete_models(incomplete: str) -> list[str]:
     """What may follow: names of models, after each + anew."""
-    from engines.cascade.models import SHORT_NAMES  # noqa: PLC0415 - `--help` answers at once
-    from engines.zoo_models import list_models  # noqa: PLC0415
+    from engines.zoo_models import (  # noqa: PLC0415 - `--help` answers at once
+        SHORT_NAMES,
+        list_models,
+    )
 
     before, joint, begun = incomplete.rpartition("+")
     names = [model.name for model in list_models()] + ([] if joint else list(SHORT_NAMES))

@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engines.artefact import Manifest
-from engines.cascade.models import SHORT_NAMES
-from engines.zoo_models import find_model, list_models
+from engines.zoo_models import SHORT_NAMES, find_model, list_models
 
 BYTES_PER_MB = 1_000_000
 

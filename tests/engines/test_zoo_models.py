@@ -41,6 +41,11 @@ def test_a_misspelt_name_gets_the_nearest_one_and_the_list(zoo: Path) -> None:
         find_model("botom-up", zoo)
 
 
+def test_a_misspelt_short_name_gets_it(zoo: Path) -> None:
+    with pytest.raises(ArtefactError, match="did you mean 'accurate'"):
+        find_model("acurate", zoo)
+
+
 def test_a_name_unlike_all_others_gets_only_the_list(zoo: Path) -> None:
     with pytest.raises(ArtefactError, match=r"no model 'xyz' \(models: bottom_up, smpr"):
         find_model("xyz", zoo)

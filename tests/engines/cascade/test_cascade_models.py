@@ -3,13 +3,8 @@ from pathlib import Path
 import pytest
 
 from engines.artefact import Artefact
-from engines.cascade.models import (
-    SHORT_NAMES,
-    CascadeModels,
-    find_cascade,
-    portable_name,
-    split_models,
-)
+from engines.cascade.models import CascadeModels, find_cascade, portable_name, split_models
+from engines.zoo_models import SHORT_NAMES
 from stream.errors import ArtefactError, ConfigError
 from tests.tiny_cascade import cascade_of, tiny_models
 
