@@ -12,7 +12,6 @@ from builders.networks.compact_heatmaps import CompactHeatmaps, PyramidStage, Wi
 from builders.networks.graph_pcnn import GraphPcnn, shortened
 from builders.networks.graph_pcnn_graph import GraphPcnnGraph
 from builders.networks.graph_pcnn_training import Truth, guided_points, refinement_loss
-from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.settings import Folders
 from builders.training.start_weights import load_run
@@ -83,17 +82,14 @@ class GraphPcnnTask(HeatmapTask):
         """The maps' loss and that of guided points drawn about them."""
         own = cast(GraphPcnn, network)
         pixels = self.pixels(batch)
-        heat, features = own.maps(pixels)
-        heat = heat.float()
-        weighted = heatmap_loss(heat, batch["heat"], batch["weight"])
+        shared = own.stage1.shared(pixels)
+        heat, parts = self.heat_parts(own.stage1, shared, batch)
+        features = own.second(shared)
         truth = Truth(batch["xy"], batch["weight"], self._sigma)
         points = guided_points(heat, truth, random, self._points)
         with torch.autocast(heat.device.type, enabled=False):
             refined = own.refine(features.float(), points)
-        parts = {
-            "heat": self._settings.heat_weight * weighted,
-            "refinement": refinement_loss(refined, points, truth),
-        }
+        parts["refinement"] = refinement_loss(refined, points, truth)
         return self.with_teacher(pixels, heat, parts)
 
     def released(self, network: nn.Module) -> nn.Module:

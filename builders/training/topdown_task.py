@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from builders.networks.compact_heatmaps import CompactHeatmaps
 from builders.networks.guided_heatmaps import GuidedHeatmaps, GuidedMaps
+from builders.networks.heatmap_network import HeatmapNetwork
 from builders.networks.heatmap_targets import SIGMA_BY_CROP_HEIGHT, gaussian_targets, heatmap_loss
 from builders.networks.topdown_graph import FlipTest, Normalise, TopDownGraph
 from builders.training.crops import Crop, Crops, CropSettings
@@ -22,6 +23,7 @@ from builders.training.task import Losses, ParameterGroup, TrainingTask, started
 from builders.training.topdown_trunks import (
     CompactTrunk,
     TrunkSettings,
+    as_heatmap_network,
     build_trunk,
     channel_order,
     first_cell_px,
@@ -104,20 +106,23 @@ class HeatmapTask(TrainingTask):
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """See `TrainingTask.loss`."""
         pixels = self.pixels(batch)
-        maps, parts = self._maps(network, pixels, batch)
-        parts["heat"] = heatmap_loss(maps, batch["heat"], batch["weight"])
-        parts = {name: self._settings.heat_weight * part for name, part in parts.items()}
+        own = as_heatmap_network(network)
+        maps, parts = self.heat_parts(own, own.shared(pixels), batch)
         return self.with_teacher(pixels, maps, parts)
 
-    def _maps(
-        self, network: nn.Module, pixels: Tensor, batch: Any
+    def heat_parts(
+        self, network: HeatmapNetwork, shared: Any, batch: Any
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Joint maps in floats, and losses of what else the network predicts."""
-        if not isinstance(network, GuidedHeatmaps):
-            return network(pixels).float(), {}
-        found = network.maps(pixels)
-        floats = GuidedMaps(found.heat.float(), found.centre.float(), found.regress.float())
-        return floats.heat, guided_parts(floats, batch["xy"].float(), batch["weight"].float())
+        """Joint maps in floats, of whomever they are, and the losses of all that is predicted."""
+        if isinstance(network, GuidedHeatmaps):
+            found = network.maps_of(shared)
+            floats = GuidedMaps(found.heat.float(), found.centre.float(), found.regress.float())
+            parts = guided_parts(floats, batch["xy"].float(), batch["weight"].float())
+            maps = floats.heat
+        else:
+            maps, parts = network.heat(shared).float(), {}
+        parts["heat"] = heatmap_loss(maps, batch["heat"], batch["weight"])
+        return maps, {name: self._settings.heat_weight * part for name, part in parts.items()}
 
     def pixels(self, batch: Any) -> Tensor:
         """Crops as the trunk wants them."""

@@ -83,6 +83,19 @@ def test_gradient_flows_into_every_parameter_that_learns(
     assert bool(still) == (trunk["kind"] == "compact")
 
 
+@pytest.mark.parametrize("network", ["heatmap", "graph_pcnn"])
+def test_who_is_meant_is_learnt_with_the_maps(network: str, folder: Path) -> None:
+    torch.manual_seed(0)
+    task = task_of(recipe(network, trunk=THIN | {"guided": True}), folder)
+    own = task.build().train()
+    total, parts = task.loss(own, batch_of(task), torch.Generator().manual_seed(0))
+    total.backward()  # type: ignore[no-untyped-call]
+    assert {"heat", "centre", "guess"} <= set(parts)
+    heads = [p for name, p in own.named_parameters() if "centre" in name or "regress" in name]
+    assert heads
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in heads)
+
+
 def test_a_wide_stage_learns_and_wants_a_compact_trunk(folder: Path) -> None:
     torch.manual_seed(0)
     task = task_of(recipe("graph_pcnn", wide_stage=8, hidden=4, points=6), folder)
