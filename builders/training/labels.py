@@ -3,6 +3,7 @@
 import json
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,11 @@ def load_coco(
     background: float,
     limits: TeacherLimits,
     tiers: frozenset[str] = frozenset(),
+    taught: Mapping[int, NDArray[np.float32]] | None = None,
 ) -> list[LabelledPicture]:
     """All pictures of a COCO-like file, those with a `licence_tier` only if it is among `tiers`.
+
+    Joints of `taught`, (17, 3) by annotation, stand in for the file's teacher joints.
 
     Raises:
         ConfigError: naming the file, and the record if one is wrong; also if it is a `val` split.
@@ -85,7 +89,7 @@ def load_coco(
     content = _read(annotations)
     _refuse_held_out(annotations, content)
     people: dict[int, list[Person]] = defaultdict(list)
-    for record in content["annotations"]:
+    for record in _taught(content["annotations"], taught):
         people[record["image_id"]].append(_person(record, annotations, limits))
     return [
         LabelledPicture(
@@ -174,6 +178,23 @@ def _person(record: dict[str, Any], file: Path, limits: TeacherLimits) -> Person
         ignored=known < 3,
         outline_px2=float(record["area"]) if "area" in record else None,
     )
+
+
+def _taught(
+    records: list[dict[str, Any]], taught: Mapping[int, NDArray[np.float32]] | None
+) -> list[dict[str, Any]]:
+    """With another teacher's joints, whose scores say how far they are to be trusted."""
+    if taught is None:
+        return records
+    nothing = np.zeros(0, np.float32)
+    return [
+        record
+        | {
+            "teacher_keypoints": taught.get(record["id"], nothing).tolist(),
+            "teacher_flip_distance": 0.0,
+        }
+        for record in records
+    ]
 
 
 def _predicted(record: dict[str, Any], limits: TeacherLimits) -> Person:

@@ -10,6 +10,7 @@ import cv2
 
 from builders.training.dataset import TrainingSet
 from builders.training.labels import LabelledPicture, load_clip, load_coco
+from builders.training.relabel import Teacher, read_taught
 from builders.training.settings import DataSettings, Folders, SetRecipe
 from stream.clock import SystemClock
 from stream.ingest.open_source import open_source
@@ -24,15 +25,15 @@ def load_sets(settings: DataSettings, folders: Folders) -> list[TrainingSet]:
     """
     sets = []
     for item in settings.sets:
-        pictures = _load(item, settings, folders.data)
+        pictures = _load(item, settings, folders)
         if item.kind == "clip":
             pictures = extract_frames(pictures, folders.run / "frames")
         sets.append(TrainingSet(item.name, item.share, pictures))
     return sets
 
 
-def _load(item: SetRecipe, settings: DataSettings, data: Path) -> list[LabelledPicture]:
-    annotations, pictures = data / item.annotations, data / item.pictures
+def _load(item: SetRecipe, settings: DataSettings, folders: Folders) -> list[LabelledPicture]:
+    annotations, pictures = folders.data / item.annotations, folders.data / item.pictures
     if item.kind == "clip":
         return load_clip(annotations, pictures, settings.teacher)
     return load_coco(
@@ -41,7 +42,12 @@ def _load(item: SetRecipe, settings: DataSettings, data: Path) -> list[LabelledP
         background=item.background,
         limits=settings.teacher,
         tiers=frozenset(item.tiers),
+        taught=_taught(item, folders.run),
     )
+
+
+def _taught(item: SetRecipe, run: Path) -> Teacher | None:
+    return None if item.taught is None else read_taught(run.resolve().parent / item.taught)
 
 
 def extract_frames(pictures: Sequence[LabelledPicture], folder: Path) -> list[LabelledPicture]:

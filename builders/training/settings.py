@@ -38,6 +38,9 @@ class SetRecipe(Frozen):
     """How surely an unlabelled place is background."""
     tiers: tuple[str, ...] = ()
     """Licence tiers to take; empty = all."""
+    taught: Path | None = None
+    """Joints of a better teacher instead of the file's (`builders.training.relabel`), relative to
+    the folder that this run lies in."""
 
     @model_validator(mode="after")
     def _is_no_validation_split(self) -> Self:
