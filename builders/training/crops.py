@@ -40,6 +40,9 @@ class CropSettings:
     rotation_share: float = 0.6
     mirror_share: float = 0.5
     half_body_share: float = 0.3
+    edge_jitter: float = 0.0
+    """Deviation of each edge of the box, in shares of its side, a normal clipped at twice of it:
+    detectors' boxes are never the labelled ones (ours)."""
     camera: float = 0.0
     """Probability of each kind of camera fault; 0 for none."""
 
@@ -119,7 +122,8 @@ def random_crop(
 ) -> Crop:
     """A crop of the person at random scale and rotation, at times mirrored or of half a body."""
     known = person.keypoints[:, 2] > 0
-    affine = crop_affine(person.box.tolist(), settings.width, settings.height)
+    box = jittered(person.box, settings.edge_jitter, rng)
+    affine = crop_affine(box.tolist(), settings.width, settings.height)
     if known.sum() > HALF_BODY_JOINTS and rng.random() < settings.half_body_share:
         affine = _half_body(person, settings, rng) or affine
     factor = np.clip(rng.normal(1, settings.scale), 1 - settings.scale, 1 + settings.scale)
@@ -136,6 +140,15 @@ def random_crop(
     if settings.camera > 0:
         crop = replace(crop, pixels=camera_faults(crop.pixels, settings.camera, rng))
     return crop
+
+
+def jittered(box: Floats, deviation: float, rng: np.random.Generator) -> Floats:
+    """A box x, y, w, h whose edges have moved, each by its own share of the side."""
+    if deviation == 0:
+        return box
+    moves = np.clip(rng.normal(0, deviation, (2, 2)), -2 * deviation, 2 * deviation)
+    low, sides = box[:2] + moves[0] * box[2:], (1 + moves[1] - moves[0]) * box[2:]
+    return np.concatenate([low, sides]).astype(np.float32)
 
 
 def plain_crop(rgb: Rgb, person: Person, affine: CropAffine, others: Sequence[Person] = ()) -> Crop:

@@ -10,6 +10,7 @@ from builders.training.crops import (
     UPPER_BODY,
     Crops,
     CropSettings,
+    jittered,
     mirrored_crop,
     plain_crop,
     random_crop,
@@ -84,6 +85,16 @@ def test_scale_and_rotation_stay_in_their_ranges() -> None:
     assert 1.3 < max(zooms) <= 1 / 0.65 + 1e-4
     assert np.mean(np.abs(turns) < 0.01) == pytest.approx(0.4, abs=0.08)
     assert 60 < np.abs(turns).max() <= 90.01
+
+
+def test_edges_of_a_box_move_by_at_most_twice_the_deviation() -> None:
+    box = np.array([50, 40, 100, 200], np.float32)
+    assert jittered(box, 0, np.random.default_rng(0)) is box
+    moved = np.array([jittered(box, 0.1, np.random.default_rng(seed)) for seed in range(200)])
+    low, high = moved[:, :2], moved[:, :2] + moved[:, 2:]
+    away = np.abs(np.concatenate([low - (50, 40), high - (150, 240)], 1)) / (100, 200, 100, 200)
+    assert (away <= 0.2 + 1e-6).all()
+    assert away.mean(0) == pytest.approx(np.full(4, 0.08), abs=0.02)
 
 
 def test_half_a_body_fills_the_crop_and_needs_enough_joints() -> None:
