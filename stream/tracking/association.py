@@ -10,7 +10,7 @@ from stream.skeleton import Skeleton
 from stream.tracking.assignment import match
 from stream.tracking.motion import PoseMotion
 from stream.tracking.settings import TrackerSettings
-from stream.tracking.similarity import box_similarity, pose_similarity
+from stream.tracking.similarity import similarities
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def associate(
         settings: scores and gates.
         skeleton: of all poses.
     """
-    similarity = pose_similarity(
+    similarity, overlap = similarities(
         [track.motion.pose for track in tracks],
         poses,
         np.array([track.motion.drift_px for track in tracks], np.float32),
@@ -54,7 +54,7 @@ def associate(
     strong = np.array([pose.score >= settings.start_score for pose in poses], bool)
     known = np.array([track.known for track in tracks], bool)
     live = np.array([track.live for track in tracks], bool)
-    overlap = box_similarity([track.motion.pose for track in tracks], poses)
+    free_rows, free_columns = np.ones(len(tracks), bool), np.ones(len(poses), bool)
     found: dict[int, int] = {}
     for rows, columns, values, gate in (
         (known & live, strong, similarity, settings.min_similarity),
@@ -64,10 +64,14 @@ def associate(
         (~known, strong, similarity, settings.min_similarity),
         (~known & live, ~strong, similarity, settings.min_similarity_weak),
     ):
-        free_rows, free_columns = rows.copy(), columns.copy()
-        free_rows[list(found.values())] = False
-        free_columns[list(found)] = False
-        left = np.where(free_rows[:, None] & free_columns[None], values, 0)
-        if (left >= gate).any():
-            found |= {pose: track for track, pose in match(left, gate).pairs}
+        here, there = rows & free_rows, columns & free_columns
+        if not (np.count_nonzero(here) and np.count_nonzero(there)):
+            continue
+        left = np.where(here[:, None] & there, values, 0)
+        if not np.count_nonzero(left >= gate):
+            continue
+        pairs = match(left, gate).pairs
+        found |= {pose: track for track, pose in pairs}
+        free_rows[[track for track, _ in pairs]] = False
+        free_columns[[pose for _, pose in pairs]] = False
     return found

@@ -8,7 +8,7 @@ import numpy as np
 from stream.pose import Pose
 from stream.skeleton import COCO_17, Skeleton
 from stream.tracking.assignment import match
-from stream.tracking.motion import PoseMotion, correct_motion, predict_motion, start_motion
+from stream.tracking.motion import PoseMotion, correct_motions, predict_motions, start_motion
 from stream.tracking.settings import TrackerSettings
 from stream.tracking.similarity import pose_similarity
 
@@ -36,17 +36,19 @@ class CarriedPeople:
         before = [motion.pose for motion in predicted]
         similarity = pose_similarity(before, poses, drift_px, self.skeleton)
         pairs = match(similarity, TrackerSettings().min_similarity).pairs
-        known = {pose: predicted[row] for row, pose in pairs}
+        gone_on = correct_motions(
+            [predicted[row] for row, _ in pairs], [poses[column] for _, column in pairs]
+        )
+        known = {column: motion for (_, column), motion in zip(pairs, gone_on, strict=True)}
         return CarriedPeople(
             pts_seconds,
             tuple(
-                correct_motion(known[index], pose) if index in known else start_motion(pose)
+                known[index] if index in known else start_motion(pose)
                 for index, pose in enumerate(poses)
             ),
             tuple(box_scores),
             self.skeleton,
         )
 
-    def _motions_at(self, pts_seconds: float) -> tuple[PoseMotion, ...]:
-        elapsed = max(0.0, pts_seconds - self.pts_seconds)
-        return tuple(predict_motion(motion, elapsed) for motion in self.motions)
+    def _motions_at(self, pts_seconds: float) -> list[PoseMotion]:
+        return predict_motions(self.motions, max(0.0, pts_seconds - self.pts_seconds))

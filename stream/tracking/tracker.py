@@ -15,7 +15,7 @@ from stream.errors import PoseError
 from stream.pose import FramePoses, Pose, TrackedPose
 from stream.skeleton import COCO_17, Skeleton
 from stream.tracking.association import Candidate, associate
-from stream.tracking.motion import PoseMotion, correct_motion, predict_motion, start_motion
+from stream.tracking.motion import PoseMotion, correct_motions, predict_motions, start_motion
 from stream.tracking.settings import TrackerSettings
 from stream.tracking.similarity import pose_similarity
 from stream.tracking.smoothing import SmoothedPose, smooth, start_smoothing
@@ -43,6 +43,10 @@ class Track:
     def shown(self) -> Pose:
         """What leaves the tracker of a track that was just seen."""
         return self.measured if self.smoothed is None else self.smoothed.pose
+
+    def waiting(self, motion: PoseMotion) -> "Track":
+        """After a frame in which it was not seen."""
+        return replace(self, motion=motion)
 
 
 class Tracker:
@@ -77,14 +81,12 @@ class Tracker:
         """
         self._check(poses, pts_seconds)
         elapsed_seconds = self._pass_time(pts_seconds)
-        predicted = tuple(
-            replace(track, motion=predict_motion(track.motion, elapsed_seconds))
-            for track in self._tracks
-        )
+        predicted = predict_motions([track.motion for track in self._tracks], elapsed_seconds)
         partners = self._partners(predicted, poses.poses, self._now_seconds - elapsed_seconds)
         seen = self._seen(predicted, poses.poses, partners)
         taken = set(partners.values())
-        self._keep(seen, [track for i, track in enumerate(predicted) if i not in taken])
+        unseen = [i for i in range(len(self._tracks)) if i not in taken]
+        self._keep(seen, [self._tracks[i].waiting(predicted[i]) for i in unseen])
         return tuple(TrackedPose(t.number, t.shown) for t in seen if t.number is not None)
 
     def _check(self, poses: FramePoses, pts_seconds: float) -> None:
@@ -107,22 +109,27 @@ class Tracker:
         return elapsed
 
     def _partners(
-        self, tracks: Sequence[Track], poses: Sequence[Pose], last_seconds: float
+        self, predicted: Sequence[PoseMotion], poses: Sequence[Pose], last_seconds: float
     ) -> dict[int, int]:
         candidates = [
-            Candidate(track.motion, track.seen_seconds >= last_seconds, track.number is not None)
-            for track in tracks
+            Candidate(motion, track.seen_seconds >= last_seconds, track.number is not None)
+            for motion, track in zip(predicted, self._tracks, strict=True)
         ]
         return associate(candidates, poses, self._settings, self._skeleton)
 
     def _seen(
-        self, tracks: Sequence[Track], poses: Sequence[Pose], partners: dict[int, int]
+        self, predicted: Sequence[PoseMotion], poses: Sequence[Pose], partners: dict[int, int]
     ) -> list[Track]:
         """Tracks that have a pose in this frame, old and new, in the order of the poses."""
+        motions = correct_motions(
+            [predicted[track] for track in partners.values()], [poses[index] for index in partners]
+        )
+        corrected = dict(zip(partners, motions, strict=True))
         seen: list[Track] = []
         for index, pose in enumerate(poses):
             if index in partners:
-                seen.append(self._continued(tracks[partners[index]], pose))
+                track = self._tracks[partners[index]]
+                seen.append(self._continued(track, pose, corrected[index]))
             elif pose.score >= self._settings.start_score:
                 seen.append(self._started(pose))
         beside = self._beside(seen)
@@ -150,12 +157,11 @@ class Tracker:
         now = self._now_seconds
         return Track(None, 1, now, now, pose, start_motion(pose), smoothed)
 
-    def _continued(self, track: Track, pose: Pose) -> Track:
+    def _continued(self, track: Track, pose: Pose, motion: PoseMotion) -> Track:
         smoothed = track.smoothed
         if smoothed is not None and self._settings.smoothing is not None:
             elapsed_seconds = self._now_seconds - track.seen_seconds
             smoothed = smooth(smoothed, pose, elapsed_seconds, self._settings.smoothing)
-        motion = correct_motion(track.motion, pose)
         return Track(
             track.number,
             track.hits + 1,

@@ -4,8 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.pose import Pose
-from stream.tracking.motion import PoseMotion, correct_motion, predict_motion, start_motion
+from stream.tracking.motion import PoseMotion, correct_motions, predict_motions, start_motion
 from tests.stream.tracking.walkers import STANDING, middle_x, person
+
+
+def predict_motion(motion: PoseMotion, seconds: float) -> PoseMotion:
+    return predict_motions([motion], seconds)[0]
+
+
+def correct_motion(predicted: PoseMotion, measured: Pose) -> PoseMotion:
+    return correct_motions([predicted], [measured])[0]
 
 
 def walked(frames: int, fps: float, speed_px_per_second: float) -> PoseMotion:
@@ -72,3 +80,18 @@ def test_a_person_of_a_single_point_has_a_motion() -> None:
     motion = correct_motion(predict_motion(start_motion(point), 0.1), point)
     assert np.isfinite(motion.covariance).all()
     np.testing.assert_allclose(motion.pose.keypoints_px, 5)
+
+
+@given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 1)), min_size=1, max_size=6))
+def test_what_becomes_of_somebody_does_not_depend_on_the_others(
+    people: list[tuple[float, float]],
+) -> None:
+    begun = [start_motion(person(x)) for x, _ in people]
+    measured = [person(x + 7, confidence=sure) for x, sure in people]
+    together = correct_motions(predict_motions(begun, 0.1), measured)
+    for motion, pose, of_all in zip(begun, measured, together, strict=True):
+        alone = correct_motion(predict_motion(motion, 0.1), pose)
+        np.testing.assert_array_equal(of_all.pose.keypoints_px, alone.pose.keypoints_px)
+        np.testing.assert_array_equal(of_all.covariance, alone.covariance)
+        assert of_all.drift_px == alone.drift_px
+    assert correct_motions(predict_motions([], 0.1), []) == []

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 
 from stream.pose import Pose
 from stream.skeleton import COCO_17
-from stream.tracking.similarity import Floats, box_overlap, pose_similarity
+from stream.tracking.similarity import (
+    SURE_JOINT_CONFIDENCE,
+    Floats,
+    box_overlap,
+    pose_similarity,
+    tabulated,
+)
 from tests.stream.tracking.walkers import STANDING, person
 
 
@@ -73,3 +79,11 @@ def test_box_overlap_is_intersection_over_union(second: tuple[float, ...], overl
         return np.array([sides], np.float32)
 
     assert box_overlap(boxes(0, 0, 10, 10), boxes(*second))[0, 0] == pytest.approx(overlap)
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=17, max_size=17), min_size=1, max_size=4))
+def test_boxes_of_a_table_are_those_of_its_poses(confidences: list[list[float]]) -> None:
+    joints = [np.array(values, np.float32) for values in confidences]
+    poses = [Pose(STANDING * np.float32(1 + i), sure, 0.5) for i, sure in enumerate(joints)]
+    boxes = [pose.box_px(SURE_JOINT_CONFIDENCE) for pose in poses]
+    np.testing.assert_array_equal(tabulated(poses).boxes_px, np.array(boxes, np.float32))
