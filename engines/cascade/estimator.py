@@ -14,6 +14,7 @@ from engines.cascade.followed_streams import FollowedStreams
 from engines.cascade.models import CascadeModels
 from engines.cascade.pose_boxes import joint_boxes
 from engines.cascade.refinement import RefineBudget, doubtful_poses
+from engines.cascade.rescoring import ScoreStage
 from engines.cascade.settings import CascadeCounts, CascadeSettings, CascadeWatch
 from engines.crop_stage import CropStage, PeopleInFrame
 from engines.decoding.pose_scores import distinct_people, scores_in_boxes
@@ -69,6 +70,7 @@ class CascadeEstimator:
         self._first = open_first_stage(first, opener(first), clock, settings, watch)
         self._top_down = self._crop_stage("top_down", opener)
         self._refiner = self._crop_stage("refiner", opener)
+        self._scorer = self._score_stage(opener)
         if settings.detect_every > 1 and self._top_down is None:
             raise ConfigError(
                 f"cascade {models.name} has no top-down model to find people again between two "
@@ -76,8 +78,8 @@ class CascadeEstimator:
             )
         self._streams = FollowedStreams(settings.detect_every)
         self._budget = RefineBudget(settings.refine_budget_seconds)
-        self._least = np.float32(models.thresholds.min_score)
-        self._skeleton = SKELETONS[models.scoring.manifest.skeleton]
+        self._least = np.float32(models.finding.manifest.thresholds.min_score)
+        self._skeleton = SKELETONS[models.finding.manifest.skeleton]
 
     @property
     def model(self) -> str:
@@ -92,7 +94,7 @@ class CascadeEstimator:
     @property
     def engine_specs(self) -> tuple[EngineSpec, ...]:
         """The engines opened so far, in the order of the models."""
-        after = (spec for stage in self._crop_stages() for spec in stage.engine_specs)
+        after = (spec for stage in self._later_stages() for spec in stage.engine_specs)
         return (*self._first.engine_specs, *after)
 
     def prepare(self, width: int, height: int) -> EngineSpec:
@@ -101,7 +103,7 @@ class CascadeEstimator:
         Raises:
             EngineError: if one cannot be opened.
         """
-        for stage in self._crop_stages():
+        for stage in self._later_stages():
             stage.prepare()
         return self._first.prepare(width, height)
 
@@ -126,11 +128,20 @@ class CascadeEstimator:
     def close(self) -> None:
         """See `Estimator.close`."""
         self._first.close()
-        for stage in self._crop_stages():
+        for stage in self._later_stages():
             stage.close()
 
-    def _crop_stages(self) -> list[CropStage]:
-        return [stage for stage in (self._top_down, self._refiner) if stage is not None]
+    def _later_stages(self) -> list[CropStage | ScoreStage]:
+        stages = (self._top_down, self._refiner, self._scorer)
+        return [stage for stage in stages if stage is not None]
+
+    def _score_stage(self, opener: Opener) -> ScoreStage | None:
+        artefact = self._models.of("scorer")
+        if artefact is None:
+            return None
+        return ScoreStage(
+            artefact, opener(artefact), clock=self._clock, observe=self._watch.observe
+        )
 
     def _crop_stage(self, stage: str, opener: Opener) -> CropStage | None:
         artefact = self._models.of("refiner" if stage == "refiner" else "top_down")
@@ -171,6 +182,8 @@ class CascadeEstimator:
             for frame, one in zip(frames, people, strict=True):
                 streams.follow(frame, one, _poses(one))
             people = [one.chosen(np.flatnonzero(one.scores >= self._least)) for one in people]
+        if self._scorer is not None:  # after `follow`: who is carried on is judged as ever
+            people = self._scorer.run(people)
         return people, counts
 
     def _candidates(

@@ -1,8 +1,10 @@
 """What a user may write for models: `bottom_up`, `detector+graph_pcnn`, `smpr+posefix`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from engines.artefact import Artefact, StageName, Thresholds
 from engines.zoo_models import SHORT_NAMES, find_model
@@ -12,7 +14,7 @@ JOINT = "+"
 """Between the models of a cascade."""
 _JOINTS = re.compile(r"[+,]")
 
-CASCADES: tuple[tuple[StageName, ...], ...] = (
+POSE_CASCADES: tuple[tuple[StageName, ...], ...] = (
     ("one_pass",),
     ("one_pass", "refiner"),
     ("one_pass", "top_down"),
@@ -20,7 +22,12 @@ CASCADES: tuple[tuple[StageName, ...], ...] = (
     ("detector", "top_down"),
     ("detector", "top_down", "refiner"),
 )
-"""Stages that go together and end in poses."""
+"""Stages that go together and find poses."""
+CASCADES: tuple[tuple[StageName, ...], ...] = (
+    *POSE_CASCADES,
+    *((*stages, "scorer") for stages in POSE_CASCADES),
+)
+"""Likewise, and those whose poses get other scores at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,14 @@ class CascadeModels:
         return self.artefacts[0]
 
     @property
+    def finding(self) -> Artefact:
+        """The last model that finds poses; it says which are worth a look."""
+        return self.of("top_down") or self.first
+
+    @property
     def scoring(self) -> Artefact:
         """Whose thresholds say who is a person: the last model that scores people."""
-        return self.of("top_down") or self.first
+        return self.of("scorer") or self.finding
 
     @property
     def thresholds(self) -> Thresholds:
@@ -114,19 +126,30 @@ def misfit(artefacts: tuple[Artefact, ...]) -> str:
     """What is wrong with models that do not go together."""
     models = f" {JOINT} ".join(f"{a.manifest.name} ({a.manifest.stage})" for a in artefacts)
     stages = tuple(artefact.manifest.stage for artefact in artefacts)
-    fitting = "; ".join(f" {JOINT} ".join(cascade) for cascade in CASCADES)
-    return f"cannot run {models}: {_remedy(stages)}; what goes together: {fitting}"
+    fitting = "; ".join(f" {JOINT} ".join(cascade) for cascade in POSE_CASCADES)
+    return (
+        f"cannot run {models}: {_remedy(stages)}; what goes together: {fitting}; "
+        "a scorer may stand behind each"
+    )
+
+
+_FIRST: Mapping[StageName, str] = MappingProxyType(
+    {
+        "top_down": "a top-down model is shown one person at a time; put a detector in front of it",
+        "refiner": "a refiner needs poses to refine; put a model in front of it that finds them",
+        "scorer": "a scorer needs poses to score; put a model in front of it that finds them",
+    }
+)
+"""Why these do not stand first."""
 
 
 def _remedy(stages: tuple[StageName, ...]) -> str:
     if stages == ("detector",):
         return "a detector finds boxes only; put a top-down model behind it"
-    if stages[0] == "top_down":
-        return "a top-down model is shown one person at a time; put a detector in front of it"
-    if stages[0] == "refiner":
-        return "a refiner needs poses to refine; put a model in front of it that finds them"
-    if "scorer" in stages:
-        return "a scorer stands in no cascade: it scores poses of results by itself"
+    if stages[0] in _FIRST:
+        return _FIRST[stages[0]]
+    if "scorer" in stages[:-1]:
+        return "a scorer stands last"
     if "one_pass" in stages[1:] or "detector" in stages[1:]:
         return "a model that looks at whole frames stands first"
     return "stages in another order, or twice"

@@ -7,11 +7,13 @@ from engines.cascade.models import CascadeModels, find_cascade, portable_name, s
 from engines.zoo_models import SHORT_NAMES
 from stream.errors import ArtefactError, ConfigError
 from tests.tiny_cascade import cascade_of, tiny_models
+from tests.tiny_scorer import write_tiny_scorer
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artefact]:
-    return tiny_models(tmp_path_factory.mktemp("models"))
+    folder = tmp_path_factory.mktemp("models")
+    return tiny_models(folder) | {"scorer": write_tiny_scorer(folder / "tiny_scorer")}
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,8 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
         (("detector", "one_pass"), "looks at whole frames stands first"),
         (("detector", "refiner"), "in another order"),
         (("one_pass", "refiner", "refiner"), "twice"),
+        (("scorer",), "needs poses to score"),
+        (("one_pass", "scorer", "refiner"), "stands last"),
     ],
 )
 def test_models_that_do_not_go_together_are_refused_with_a_remedy(
