@@ -14,17 +14,20 @@ SIGMA_BY_CROP_HEIGHT = {256: 2.0, 384: 3.0}
 
 
 def gaussian_targets(
-    joints: Array, heat_size: tuple[int, int], stride: int, sigma: float
+    joints: Array, heat_size: tuple[int, int], stride: int, sigma: float, *, exact: bool = False
 ) -> tuple[Array, Array]:
     """Maps with a Gaussian patch of 6 sigma + 1 cells about each known joint.
 
-    The centre is rounded to a cell, int(x / stride + 0.5), so every patch looks the same.
+    The centre is rounded to a cell, int(x / stride + 0.5), so every patch looks the same; unless
+    `exact`, where it stays (Zhang et al., "Distribution-Aware Coordinate Representation for Human
+    Pose Estimation", CVPR 2020, section 3.2), so that neighbours of the peak tell where it lies.
 
     Args:
         joints: (K, 3): x, y in crop pixels and 0 or 1 for known.
         heat_size: (width, height) of the maps.
         stride: crop pixels per cell.
         sigma: in cells.
+        exact: whether the centre stays between cells.
 
     Returns:
         (K, H, W) targets; (K,) weights: 0 where a joint is unknown or its patch wholly outside.
@@ -34,13 +37,16 @@ def gaussian_targets(
     weight = (joints[:, 2] > 0).astype(np.float32)
     reach = int(3 * sigma)
     for joint in np.flatnonzero(weight):
-        column, row = (int(value / stride + 0.5) for value in joints[joint, :2].tolist())
+        x, y = (joints[joint, :2] / stride).tolist()
+        column, row = int(x + 0.5), int(y + 0.5)
         columns = np.arange(max(0, column - reach), min(width, column + reach + 1))
         rows = np.arange(max(0, row - reach), min(height, row + reach + 1))
         if not (len(columns) and len(rows)):
             weight[joint] = 0
             continue
-        distance = (columns[None] - column) ** 2 + (rows[:, None] - row) ** 2
+        if not exact:
+            x, y = column, row
+        distance = (columns[None] - x) ** 2 + (rows[:, None] - y) ** 2
         heat[joint, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = np.exp(
             -distance / (2 * sigma * sigma)
         )

@@ -1,6 +1,7 @@
 """Trains top-down heatmap networks: SimpleBaseline, HRNet, and the compact one."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ class TopDownSettings(DataSettings, StartSettings, KeptSettings):
     crop: CropSettings = CropSettings()
     sigma: float | None = Field(gt=0, default=None)
     """Of the Gaussians, in cells; by default the published one of the crop's height."""
+    exact_targets: bool = False
+    """Gaussians about the joints, not about the nearest cells: see `gaussian_targets`."""
     heat_weight: float = Field(gt=0, default=1.0)
     """Of the loss of the maps, beside other parts."""
     distillation: TeacherSettings | None = None
@@ -62,6 +65,22 @@ class TopDownSettings(DataSettings, StartSettings, KeptSettings):
         if self.sigma is not None:
             return self.sigma
         return SIGMA_BY_CROP_HEIGHT.get(self.crop.height, self.crop.height / 128)
+
+    def targets(self) -> "MapTargets":
+        """Of the joints' maps."""
+        return MapTargets(self.sigma_cells(), first_cell_px(self.trunk), exact=self.exact_targets)
+
+
+@dataclass(frozen=True, slots=True)
+class MapTargets:
+    """How a joint is drawn on its map."""
+
+    sigma: float
+    """In cells."""
+    first_cell_px: float = 0.0
+    """Where the maps' first cell lies in the crop."""
+    exact: bool = False
+    """See `gaussian_targets`."""
 
 
 class HeatmapTask(TrainingTask):
@@ -101,7 +120,7 @@ class HeatmapTask(TrainingTask):
     def examples(self) -> "CropExamples":
         """See `TrainingTask.examples`."""
         crops = Crops(load_sets(self._settings, self._folders), self._settings.crop)
-        return CropExamples(crops, self._settings.sigma_cells(), self._first_cell_px)
+        return CropExamples(crops, self._settings.targets())
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """See `TrainingTask.loss`."""
@@ -178,12 +197,11 @@ class CropExamples:
 
     Args:
         crops: of the training sets.
-        sigma: of the Gaussians, in cells.
-        first_cell_px: where the maps' first cell lies in the crop.
+        targets: how joints are drawn.
     """
 
-    def __init__(self, crops: Crops, sigma: float, first_cell_px: float = 0.0) -> None:
-        self.crops, self._sigma, self._first_cell_px = crops, sigma, first_cell_px
+    def __init__(self, crops: Crops, targets: MapTargets) -> None:
+        self.crops, self._targets = crops, targets
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """One example."""
@@ -191,18 +209,19 @@ class CropExamples:
 
     def of(self, crop: Crop, _: np.random.Generator) -> dict[str, Tensor]:
         """The example of a crop; nothing else is random."""
-        return crop_example(crop, self._sigma, self._first_cell_px)
+        return crop_example(crop, self._targets)
 
 
-def crop_example(crop: Crop, sigma: float, first_cell_px: float = 0.0) -> dict[str, Tensor]:
+def crop_example(crop: Crop, targets: MapTargets) -> dict[str, Tensor]:
     """What is learnt from a crop: `crops` (h, w, 3) uint8, `heat`, `weight` (17,), `xy` in cells.
 
     A joint beyond the crop has weight 0, one of a teacher less than 1.
     """
     height, width = crop.pixels.shape[:2]
     cells = (width // STRIDE, height // STRIDE)
-    joints = crop.joints - np.array([first_cell_px, first_cell_px, 0], np.float32)
-    heat, known = gaussian_targets(joints, cells, STRIDE, sigma)
+    first = targets.first_cell_px
+    joints = crop.joints - np.array([first, first, 0], np.float32)
+    heat, known = gaussian_targets(joints, cells, STRIDE, targets.sigma, exact=targets.exact)
     arrays = {
         "crops": crop.pixels,
         "heat": heat,

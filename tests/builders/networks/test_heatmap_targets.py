@@ -53,3 +53,15 @@ def test_loss_equals_the_loop_of_the_reference_in_float64() -> None:
         expected += 0.5 * (difference**2).mean()
     got = heatmap_loss(*(torch.from_numpy(value) for value in (predicted, target, weight)))
     assert got.item() == pytest.approx(expected / 3)
+
+
+def test_an_exact_gaussian_stays_between_cells() -> None:
+    joints = np.array([[33.0, 26.0, 1]], np.float32)  # cell 8.25, 6.5
+    heat, weight = gaussian_targets(joints, (20, 16), stride=4, sigma=1.1, exact=True)
+    assert weight[0] == 1
+    rows, columns = np.mgrid[:16, :20]
+    mass = heat[0] / heat[0].sum()
+    assert (mass * columns).sum() == pytest.approx(8.25, abs=0.02)
+    assert (mass * rows).sum() == pytest.approx(6.5, abs=0.02)
+    assert heat[0, 6, 8] == pytest.approx(heat[0, 7, 8])
+    assert heat.max() < 1
