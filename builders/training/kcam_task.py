@@ -5,9 +5,12 @@ from typing import Any, cast
 import numpy as np
 from torch import Generator, Tensor, nn
 
+from builders.networks.guided_heatmaps import GuidedHeatmaps, GuidedMaps
+from builders.networks.guided_kcam import GuidedKcam
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.kcam import INTERMEDIATE_WEIGHT, Kcam, KcamSettings
 from builders.networks.topdown_graph import FlipTest, TopDownGraph
+from builders.training.guided_loss import guided_parts
 from builders.training.settings import Folders
 from builders.training.task import Losses
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
@@ -32,7 +35,7 @@ class KcamTask(HeatmapTask):
 
     def build(self) -> Kcam:
         """The module on the trunk; on a compact one with start weights it starts as that."""
-        network = Kcam(as_heatmap_network(self.trunk()), self._context)
+        network = kcam_on(self.trunk(), self._context)
         trunk = self._settings.trunk
         if isinstance(trunk, CompactTrunk) and trunk.start_weights is not None:
             network.start_as_network(self._some_pixels())
@@ -46,24 +49,40 @@ class KcamTask(HeatmapTask):
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """The final maps' loss and a share of that of the intermediate ones."""
         pixels = self.pixels(batch)
-        maps = cast(Kcam, network).maps(pixels)
-        final = maps.final.float()
-        scale = self._settings.heat_weight
+        final, intermediate, parts = self._all_maps(network, pixels, batch)
         target, weight = batch["heat"], batch["weight"]
-        inter = heatmap_loss(maps.intermediate.float(), target, weight)
-        parts = {
-            "heat": scale * heatmap_loss(final, target, weight),
-            "intermediate": scale * INTERMEDIATE_WEIGHT * inter,
-        }
+        parts["heat"] = heatmap_loss(final, target, weight)
+        parts["intermediate"] = INTERMEDIATE_WEIGHT * heatmap_loss(intermediate, target, weight)
+        parts = {name: self._settings.heat_weight * part for name, part in parts.items()}
         return self.with_teacher(pixels, final, parts)
+
+    def _all_maps(
+        self, network: nn.Module, pixels: Tensor, batch: Any
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Final and intermediate maps in floats, and losses of what else is predicted."""
+        if not isinstance(network, GuidedKcam):
+            maps = cast(Kcam, network).maps(pixels)
+            return maps.final.float(), maps.intermediate.float(), {}
+        found = network.all_maps(pixels)
+        first = found.first
+        floats = GuidedMaps(first.heat.float(), first.centre.float(), first.regress.float())
+        parts = guided_parts(floats, batch["xy"].float(), batch["weight"].float())
+        return found.final.float(), floats.heat, parts
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Figures of the final maps, and of the intermediate ones as `intermediate ...`."""
         own, order = cast(Kcam, network), self._normalise.order
-        base = cast(nn.Module, own.network)
+        base, first = cast(nn.Module, own.network), self._first_cell_px
         return self.measured(
             {
-                "": TopDownGraph(own, order, FlipTest.OFF),
-                "intermediate": TopDownGraph(base, order, FlipTest.OFF),
+                "": TopDownGraph(own, order, FlipTest.OFF, first),
+                "intermediate": TopDownGraph(base, order, FlipTest.OFF, first),
             }
         )
+
+
+def kcam_on(network: nn.Module, settings: KcamSettings) -> Kcam:
+    """The module on a heatmap network, guided if that is."""
+    if isinstance(network, GuidedHeatmaps):
+        return GuidedKcam(network, settings)
+    return Kcam(as_heatmap_network(network), settings)

@@ -107,8 +107,11 @@ def load_kept(folder: Path) -> Kept:
 
 
 def kept_folder(settings: Frozen, folders: Folders, order: KeptOrder) -> Path:
-    """Beside the run, named after all that crops and maps depend on."""
-    content = settings.model_dump(mode="json", include=DEPENDS_ON)
+    """Beside the run, named after all that crops and maps depend on.
+
+    Of settings left at their defaults it knows nothing, so that new ones leave old names alone.
+    """
+    content = settings.model_dump(mode="json", include=DEPENDS_ON, exclude_defaults=True)
     content |= asdict(order) | {"seed": SEED}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     start = placed(cast(Any, settings).trunk, folders).start_weights
@@ -150,7 +153,8 @@ class OnStillTrunk(TrainingTask):
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """The task's, on the kept maps."""
-        maps = [each.float() for each in batch.pop("maps")]
+        last = torch.channels_last  # twice as fast on a CPU, as are the network's weights
+        maps = [each.float().contiguous(memory_format=last) for each in batch.pop("maps")]
         with _standing_in(with_shared_maps(network), maps):
             return self._task.loss(network, batch, random)
 

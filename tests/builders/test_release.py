@@ -40,6 +40,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "graph_pcnn": ON_CROPS,
     "guided heatmap": {**ON_CROPS, "trunk": {**ON_CROPS["trunk"], "guided": True}},
     "kcam": ON_CROPS,
+    "guided kcam": {**ON_CROPS, "trunk": {**ON_CROPS["trunk"], "guided": True}},
     "posefix": ON_CROPS,
     "scoring_net": {},
 }
@@ -152,7 +153,7 @@ def run_in_openvino(artefact: Artefact, inputs: dict[str, np.ndarray]) -> dict[s
 
 
 @pytest.mark.parametrize(
-    "network", ["heatmap", "guided heatmap", "graph_pcnn", "kcam", "posefix", "scoring_net"]
+    "network", ["heatmap", "guided heatmap", "graph_pcnn", "guided kcam", "posefix", "scoring_net"]
 )
 def test_openvino_gives_what_torch_gives(network: str, tmp_path: Path) -> None:
     torch.set_num_threads(1)

@@ -83,7 +83,7 @@ def test_gradient_flows_into_every_parameter_that_learns(
     assert bool(still) == (trunk["kind"] == "compact")
 
 
-@pytest.mark.parametrize("network", ["heatmap", "graph_pcnn"])
+@pytest.mark.parametrize("network", ["heatmap", "graph_pcnn", "kcam"])
 def test_who_is_meant_is_learnt_with_the_maps(network: str, folder: Path) -> None:
     torch.manual_seed(0)
     task = task_of(recipe(network, trunk=THIN | {"guided": True}), folder)
