@@ -85,9 +85,10 @@ def trained_network(recipe: Recipe, folders: Folders) -> tuple[nn.Module, int]:
 
 
 def _measured_on(recipe: Recipe, data: Path, poses_of: str) -> MeasuredOn:
-    given: Any = getattr(recipe.task, "validation", ())
+    task: Any = recipe.task
+    given: Any = getattr(task, "validation", ())
     if recipe.network == "scoring_net":
-        return MeasuredOn(data, (), poses=given)
+        return MeasuredOn(data, task.measured, poses_of, poses=given)
     return MeasuredOn(data, given, poses_of)
 
 
@@ -107,7 +108,7 @@ def _training(recipe: Recipe, steps: int) -> dict[str, str]:
 def _labels(recipe: Recipe) -> dict[str, Path]:
     """Files of labels that were learnt from, by the name of the set."""
     task: Any = recipe.task
-    if recipe.network == "scoring_net":
+    if getattr(task, "train", None) is not None:  # poses of a scoring net
         return {task.train.annotations.parent.parent.name: task.train.annotations}
     return {item.name: item.annotations for item in task.sets}
 

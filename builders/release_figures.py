@@ -53,7 +53,7 @@ class MeasuredOn:
     names: tuple[str, ...]
     """Labelled sets, of which the `val` split is taken."""
     poses_of: str = "bottom_up"
-    """Whose poses a refiner is given: as a user writes models."""
+    """Whose poses a refiner or a scorer is given: as a user writes models."""
     poses: PosesRecipe | None = None
     """What a scorer is given."""
 
@@ -64,7 +64,7 @@ def measure(artefact: Artefact, on: MeasuredOn) -> Figures:
     Raises:
         ConfigError: if a scorer has no poses to be measured with.
     """
-    if artefact.manifest.stage == "scorer":
+    if artefact.manifest.stage == "scorer" and not on.names:
         return _rounded("", _scorer(artefact, on))
     of_set = _OF_SETS[artefact.manifest.stage]
     found: Figures = {}
@@ -106,19 +106,21 @@ def _top_down(artefact: Artefact, on: MeasuredOn, name: str) -> Figures:
 
 
 def _refiner(artefact: Artefact, on: MeasuredOn, name: str) -> Figures:
-    """Of another model's poses, before and after."""
+    """Of another model's poses, before and after; of a scorer likewise."""
     labels = read_labels(labelled_set(on.data, name, "val"))
     before = keypoint_statistics(labels, _people(on.poses_of, labels))
     after = keypoint_statistics(labels, _people(f"{on.poses_of}+{artefact.folder}", labels))
     whose = "+".join(Path(model).name for model in split_models(on.poses_of))
-    return {f"AP of {whose}": before["AP"], f"AP of {whose} refined": after["AP"]}
+    done = "rescored" if artefact.manifest.stage == "scorer" else "refined"
+    return {f"AP of {whose}": before["AP"], f"AP of {whose} {done}": after["AP"]}
 
 
 def _scorer(artefact: Artefact, on: MeasuredOn) -> Figures:
     """AP, and rank correlation with the true OKS, before and after."""
     if on.poses is None:
         raise ConfigError(
-            f"model {artefact.manifest.name} scores poses; the recipe needs `validation` poses"
+            f"model {artefact.manifest.name} scores poses; the recipe needs `validation` poses, or "
+            "sets in `measured`"
         )
     found = read_scored_poses(on.data / on.poses.poses, on.data / on.poses.annotations)
     with closing(_opener(artefact)(NO_PICTURE)) as engine:
@@ -144,5 +146,11 @@ def _opener(artefact: Artefact) -> EngineFactory:
 
 
 _OF_SETS: Mapping[StageName, Callable[[Artefact, MeasuredOn, str], Figures]] = MappingProxyType(
-    {"one_pass": _one_pass, "detector": _detector, "top_down": _top_down, "refiner": _refiner}
+    {
+        "one_pass": _one_pass,
+        "detector": _detector,
+        "top_down": _top_down,
+        "refiner": _refiner,
+        "scorer": _refiner,
+    }
 )

@@ -19,6 +19,7 @@ from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.canvas_validation import COMPACT_CANVASES
 from builders.training.person_detector_task import DETECTOR_CANVASES, NMS_IOU
 from builders.training.posefix_task import PoseFixSettings
+from builders.training.scoring_task import ScoringSettings
 from builders.training.settings import Frozen
 from builders.training.smpr_at_joints_task import CANVASES_TWICE, SHRINK
 from builders.training.topdown_task import TopDownSettings
@@ -108,13 +109,6 @@ DETECTOR = ReleaseForm(
     DETECTOR_CANVASES,
     weak_score=0.01,
 )
-SCORER = ReleaseForm(
-    "HGG's scoring net: predicts from its shape how good a pose is.",
-    "scorer",
-    ScoringGraph,
-    canvases=(NO_PICTURE,),
-    weak_score=0.0,
-)
 
 
 def _top_down(words: str, settings: TopDownSettings) -> ReleaseForm:
@@ -163,6 +157,18 @@ def _posefix(settings: PoseFixSettings) -> ReleaseForm:
     )
 
 
+def _scorer(settings: ScoringSettings) -> ReleaseForm:
+    return ReleaseForm(
+        "HGG's scoring net: predicts from its shape how good a pose is; stands behind models that "
+        "find poses.",
+        "scorer",
+        lambda network: ScoringGraph(network, settings.usual_oks),
+        canvases=(NO_PICTURE,),
+        weak_score=0.0,
+        fp32_layers=("/",),  # all: it takes no time, and bf16 would move scores by hundredths
+    )
+
+
 def _always(form: ReleaseForm) -> Callable[[Frozen], ReleaseForm]:
     return lambda _: form
 
@@ -178,7 +184,7 @@ RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
         "kcam": lambda settings: _top_down("KCAM: joint maps with joints as context", settings),
         "graph_pcnn": _graph_pcnn,
         "posefix": _posefix,
-        "scoring_net": _always(SCORER),
+        "scoring_net": _scorer,
     }
 )
 """By the recipe's `network` (and size, if there are several): settings of its task to the form."""

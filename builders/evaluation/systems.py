@@ -1,6 +1,6 @@
 """Opens what is to be evaluated: a model, or a cascade of models."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +150,15 @@ def with_weak_people(artefact: Artefact, min_score: float = AP_MIN_SCORE) -> Art
     return Artefact(artefact.folder, manifest)
 
 
+def weak_models(artefacts: Sequence[Artefact]) -> tuple[Artefact, ...]:
+    """Those of a cascade with the low thresholds of average precision."""
+    first, *others = artefacts
+    # Whom the first model lets through is a person, however unsure the pose.
+    in_crops = any(artefact.manifest.stage == "top_down" for artefact in others)
+    least = CASCADE_MIN_SCORE if in_crops else AP_MIN_SCORE
+    return (with_weak_people(first, least), *(with_weak_people(m, 0.0) for m in others))
+
+
 class _Opener:
     """Opens the stages of one system and remembers their engines."""
 
@@ -182,13 +191,8 @@ class _Opener:
 
     def _cascade(self, artefacts: list[Artefact]) -> PredictShown:
         """As `posestream run` does it."""
-        first, *others = artefacts
-        # Whom the first model lets through is a person, however unsure the pose.
-        least = AP_MIN_SCORE if others[0].manifest.stage == "refiner" else CASCADE_MIN_SCORE
-        models = (with_weak_people(first, least), *(with_weak_people(m, 0.0) for m in others))
-        estimator = CascadeEstimator(
-            CascadeModels(models), self._choice.engine.opener, clock=SystemClock()
-        )
+        models = CascadeModels(weak_models(artefacts))
+        estimator = CascadeEstimator(models, self._choice.engine.opener, clock=SystemClock())
         self._close_last.callback(estimator.close)
         self._prepare(estimator.prepare)
         self._specs.append(lambda: estimator.engine_specs)
@@ -237,6 +241,11 @@ def _require_cascade(artefacts: list[Artefact], choice: SystemChoice, labels: La
     given = choice.boxes == TRUTH or str(choice.boxes).endswith(".json")
     if (("detector", *stages) if given else stages) not in SYSTEMS or (given and not stages):
         raise ConfigError(_misfit(choice, artefacts))
+    if stages[-1:] == ("scorer",) and (given or choice.flip):
+        raise ConfigError(
+            f"cascade {'+'.join(choice.models)}: a scorer is evaluated as it runs, behind models "
+            "that find people; leave out --flip and --boxes"
+        )
     if choice.flip and stages[:2] == ("one_pass", "top_down"):
         raise ConfigError(
             f"cascade {'+'.join(choice.models)}: there is no flip test of boxes around the poses "

@@ -17,6 +17,8 @@ TORSO_LINKS = (9, 11)
 """Shoulder to hip, left and right: their mean length is the unit."""
 
 FEATURES = 74
+LEAST_DOUBT = 1e-4
+"""A score of 1 would stay 1 whatever the pose looks like."""
 
 
 def pose_features(poses: Tensor) -> Tensor:
@@ -78,17 +80,36 @@ def scoring_loss(predicted: Tensor, oks: Tensor) -> Tensor:
     return functional.mse_loss(predicted, scoring_targets(oks))
 
 
+def calibrated(predicted: Tensor, scores: Tensor, usual_oks: float) -> Tensor:
+    """New scores (N,) of the same meaning as the old ones; ours, where the paper multiplies.
+
+    A weak score is multiplied by predicted over usual OKS, a strong one stays below 1: it is the
+    chance to be right at least once in so many tries. Who has the usual OKS keeps his score, so
+    thresholds of the model that found the poses keep their meaning.
+
+    Args:
+        predicted: (N,) OKS; below 0 and NaN are 0.
+        scores: (N,) in [0, 1].
+        usual_oks: of poses about which a model is in doubt.
+    """
+    tries = predicted.nan_to_num(nan=0.0).clamp(min=0) / usual_oks
+    return 1 - (1 - scores).clamp(min=LEAST_DOUBT) ** tries
+
+
 class ScoringGraph(nn.Module):
     """The exported net: poses (N, 17, 3) in picture pixels and scores (N,) to new scores (N,).
 
     Args:
         network: trained.
+        usual_oks: see `calibrated`; None for the paper's product.
     """
 
-    def __init__(self, network: ScoringNet) -> None:
+    def __init__(self, network: ScoringNet, usual_oks: float | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.usual_oks = network, usual_oks
 
     def forward(self, poses: Tensor, scores: Tensor) -> Tensor:
-        """See `rescored`."""
-        return rescored(self.network, poses, scores)
+        """See `rescored` and `calibrated`."""
+        if self.usual_oks is None:
+            return rescored(self.network, poses, scores)
+        return calibrated(self.network(pose_features(poses)), scores, self.usual_oks)

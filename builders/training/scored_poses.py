@@ -18,6 +18,16 @@ JOINTS = 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class JudgedPoses:
+    """N poses, and how good they are."""
+
+    poses: Floats
+    """(N, 17, 3) picture pixels and each joint's value."""
+    oks: Floats
+    """(N,) with the person they are most like; 0 where nobody is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoredPoses:
     """N poses of all pictures of a set."""
 
@@ -29,6 +39,10 @@ class ScoredPoses:
     """(N,) as found."""
     oks: Floats
     """(N,) with the labelled person they are most like; 0 where nobody counts."""
+
+    def judged(self) -> JudgedPoses:
+        """Without pictures and scores."""
+        return JudgedPoses(self.poses, self.oks)
 
     def people(self, scores: Floats) -> dict[int, People]:
         """By picture, with other scores."""
@@ -49,13 +63,25 @@ def read_scored_poses(results: Path, annotations: Path) -> ScoredPoses:
         ConfigError: naming file and record that is wrong.
     """
     labels = read_labels(LabelledSet(annotations, annotations.parent))
-    records = read_json(results)
-    if not isinstance(records, list) or not records:
-        raise ConfigError(f"poses {results}: expected a list of COCO results, got none")
+    records = _records(results)
     poses = np.stack([_pose(record, number, results) for number, record in enumerate(records)])
     scores = np.array([float(record["score"]) for record in records], np.float32)
     image_ids = tuple(int(record["image_id"]) for record in records)
     return ScoredPoses(labels, image_ids, poses, scores, best_oks(labels, image_ids, poses))
+
+
+def read_judged_poses(files: Sequence[Path]) -> JudgedPoses:
+    """Reads results that tell their OKS (`builders.found_poses`), one file behind the other.
+
+    Raises:
+        ConfigError: naming file and record that is wrong.
+    """
+    poses, oks = [], []
+    for file in files:
+        for number, record in enumerate(_records(file)):
+            poses.append(_pose(record, number, file))
+            oks.append(_oks(record, number, file))
+    return JudgedPoses(np.stack(poses), np.array(oks, np.float32))
 
 
 def results_of(found: Mapping[int, People]) -> list[Record]:
@@ -91,6 +117,22 @@ def oks(pose: Floats, person: Record) -> float:
     squared = ((pose[:, :2] - truth[:, :2]) ** 2).sum(-1)
     spread = 2 * person["area"] * (2 * COCO_17.sigmas.astype(np.float64)) ** 2
     return float(np.exp(-squared / (spread + np.spacing(1)))[labelled].mean())
+
+
+def _records(results: Path) -> list[Any]:
+    records = read_json(results)
+    if not isinstance(records, list) or not records:
+        raise ConfigError(f"poses {results}: expected a list of COCO results, got none")
+    return records
+
+
+def _oks(record: Any, number: int, results: Path) -> float:
+    value = record.get("oks")
+    if not isinstance(value, int | float):
+        raise ConfigError(
+            f"poses {results}: record {number}: no `oks`; make the file with builders.found_poses"
+        )
+    return float(value)
 
 
 def _pose(record: Any, number: int, results: Path) -> Floats:

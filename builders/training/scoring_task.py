@@ -8,19 +8,24 @@ from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
 from builders.evaluation.coco_eval import average_precision
 from builders.networks.scoring_net import ScoringNet, pose_features, rescored, scoring_loss
 from builders.training.labels import is_held_out
-from builders.training.scored_poses import ScoredPoses, read_scored_poses
-from builders.training.settings import Folders, Frozen
+from builders.training.scored_poses import (
+    JudgedPoses,
+    ScoredPoses,
+    read_judged_poses,
+    read_scored_poses,
+)
+from builders.training.settings import Folders, Frozen, SetRecipe
 from builders.training.task import Losses, TrainingTask
 
 
 class PosesRecipe(Frozen):
-    """Poses found and the truth about them; paths are relative to the data folder."""
+    """Poses found and the labels of their pictures; paths are relative to the data folder."""
 
     poses: Path
     """COCO's keypoint results."""
@@ -28,15 +33,35 @@ class PosesRecipe(Frozen):
     """COCO's labels."""
 
 
+class ShownSet(SetRecipe):
+    """Training pictures in which models are to find poses (`builders.found_poses`)."""
+
+    share: float = 1.0
+    views: int = Field(ge=1, default=4)
+    """Of each picture."""
+
+
 class ScoringSettings(Frozen):
     """The recipe's `task` section."""
 
-    train: PosesRecipe
+    train: PosesRecipe | None = None
+    found: tuple[Path, ...] = ()
+    """Instead of `train`: files of `builders.found_poses`, from the folder that holds the run's."""
+    sets: tuple[ShownSet, ...] = ()
+    """In which those poses were found."""
+    usual_oks: float | None = Field(default=None, gt=0, lt=1)
+    """Poses of which this is predicted keep their score (`ScoringGraph`); None: the paper's."""
     validation: PosesRecipe | None = None
+    measured: tuple[str, ...] = ()
+    """Labelled sets whose `val` split the released net is measured on."""
 
     @model_validator(mode="after")
-    def _learns_from_no_validation_split(self) -> Self:
-        if is_held_out(self.train.annotations):
+    def _learns_from_training_pictures(self) -> Self:
+        if (self.train is None) == (not self.found):
+            raise ValueError("expected either `train` or `found`: poses to learn from")
+        if self.found and not self.sets:
+            raise ValueError("sets: expected those in which the poses were found")
+        if self.train is not None and is_held_out(self.train.annotations):
             raise ValueError(f"{self.train.annotations}: a val split must not be trained on")
         return self
 
@@ -53,7 +78,10 @@ class ScoringTask(TrainingTask):
 
     def examples(self) -> "ScoringExamples":
         """See `TrainingTask.examples`."""
-        return ScoringExamples(self._read(self._settings.train))
+        if self._settings.train is not None:
+            return ScoringExamples(self._read(self._settings.train).judged())
+        folder = self._folders.run.resolve().parent
+        return ScoringExamples(read_judged_poses([folder / path for path in self._settings.found]))
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """Squared error of the predicted OKS."""
@@ -92,7 +120,7 @@ class ScoringExamples:
         found: of training pictures.
     """
 
-    def __init__(self, found: ScoredPoses) -> None:
+    def __init__(self, found: JudgedPoses) -> None:
         self._found = found
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:

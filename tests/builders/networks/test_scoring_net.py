@@ -4,7 +4,9 @@ import torch
 
 from builders.networks.scoring_net import (
     LINKS,
+    ScoringGraph,
     ScoringNet,
+    calibrated,
     pose_features,
     rescored,
     scoring_loss,
@@ -68,6 +70,29 @@ def test_final_score_is_the_output_times_the_old_score_and_nan_is_zero() -> None
     expected = network(pose_features(poses[:1]))[0] * 0.5
     assert got[0].item() == pytest.approx(expected.item())
     assert got[1].item() == 0
+
+
+def test_a_calibrated_score_is_kept_at_the_usual_oks_and_moves_with_the_predicted_one() -> None:
+    scores = torch.tensor([0.0, 0.1, 0.3, 0.9, 1.0], dtype=torch.float64)
+    kept = calibrated(torch.full((5,), 0.5), scores, 0.5)
+    assert kept.tolist() == pytest.approx(scores.tolist(), abs=2e-4)
+    better = calibrated(torch.full((5,), 0.9), scores, 0.5)
+    worse = calibrated(torch.full((5,), 0.2), scores, 0.5)
+    assert (better[1:4] > scores[1:4]).all()
+    assert (worse[1:4] < scores[1:4]).all()
+    assert better[1].item() == pytest.approx(0.1 * 0.9 / 0.5, rel=0.06)  # weak ones as the product
+    assert better.max() < 1
+    nobody = calibrated(torch.tensor([-0.3, float("nan")]), torch.tensor([0.7, 0.7]), 0.5)
+    assert nobody.tolist() == [0, 0]
+
+
+def test_the_graph_multiplies_as_the_paper_unless_it_is_calibrated() -> None:
+    network = ScoringNet()
+    poses, scores = torch.rand(3, 17, 3) * 50, torch.tensor([0.2, 0.5, 0.8])
+    predicted = network(pose_features(poses))
+    assert ScoringGraph(network)(poses, scores).tolist() == (predicted * scores).tolist()
+    ours = ScoringGraph(network, 0.4)(poses, scores)
+    assert ours.tolist() == calibrated(predicted, scores, 0.4).tolist()
 
 
 def test_labels_of_exactly_one_are_read_as_zero() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from builders.training.loop import Place, train
 from builders.training.recipe import Recipe, make_task, parse_recipe
-from builders.training.scored_poses import read_scored_poses, results_of
+from builders.training.scored_poses import read_judged_poses, read_scored_poses, results_of
 from builders.training.scoring_task import rank_correlation
 from builders.training.settings import Folders
 from stream.errors import ConfigError
@@ -92,6 +92,39 @@ def test_ranks_learnt_from_shape_beat_those_of_heat(folder: Path, tmp_path: Path
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     history = [json.loads(line) for line in lines]
     assert np.mean([row["oks"] for row in history[-10:]]) < 0.5 * history[0]["oks"]
+
+
+def test_poses_that_tell_their_oks_need_no_labels(folder: Path, tmp_path: Path) -> None:
+    found = read_scored_poses(folder / "poses.json", folder / "train.json")
+    results = results_of(found.people(found.scores))
+    told = [r | {"oks": float(oks)} for r, oks in zip(results, found.oks, strict=True)]
+    for number in range(2):
+        (tmp_path / f"found{number}.json").write_text(json.dumps(told[number::2]))
+    labels = {"name": "a", "kind": "coco", "annotations": "train.json", "pictures": "."}
+    given = {"train": None, "validation": None, "found": ["found0.json", "found1.json"]}
+    task = make_task(recipe(**given, sets=[labels]), Folders(folder, tmp_path / "run"))
+    examples = task.examples()
+    drawn = [examples.draw(np.random.default_rng(seed))["oks"].item() for seed in range(50)]
+    assert len(set(drawn)) > 30
+    assert set(drawn) <= set(found.oks.tolist())
+
+
+def test_poses_without_oks_are_named(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"record 0: no `oks`; make the file with builders"):
+        read_judged_poses([folder / "poses.json"])
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"train": None}, "either `train` or `found`"),
+        ({"found": ["a.json"]}, "either `train` or `found`"),
+        ({"train": None, "found": ["a.json"]}, "sets: expected those"),
+    ],
+)
+def test_where_poses_come_from_is_told_once(task: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipe(**task)
 
 
 def test_gradient_flows_into_every_parameter(folder: Path) -> None:
