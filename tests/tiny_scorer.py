@@ -13,7 +13,6 @@ from tests.tiny_model import tiny_manifest
 
 WIDTH = 200
 """A nose at this place scores 0, at 0 pixels the pose keeps its score."""
-MIN_SCORE = 0.1
 POSES = {"name": "poses", "dtype": "float32", "shape": [None, 17, 3]}
 SCORES = {"name": "scores", "dtype": "float32", "shape": [None]}
 
@@ -28,7 +27,7 @@ def write_tiny_scorer(folder: Path) -> Artefact:
         "inputs": [POSES, SCORES],
         "outputs": [SCORES | {"name": "rescored"}],
         "canvases": [NO_PICTURE],
-        "thresholds": {"min_score": MIN_SCORE},
+        "thresholds": {"min_score": 0.0},
     }
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest), encoding="utf-8")
     return load_artefact(folder)

@@ -78,8 +78,8 @@ class CascadeEstimator:
             )
         self._streams = FollowedStreams(settings.detect_every)
         self._budget = RefineBudget(settings.refine_budget_seconds)
-        self._least = np.float32(models.finding.manifest.thresholds.min_score)
-        self._skeleton = SKELETONS[models.finding.manifest.skeleton]
+        self._least = np.float32(models.thresholds.min_score)
+        self._skeleton = SKELETONS[models.scoring.manifest.skeleton]
 
     @property
     def model(self) -> str:
@@ -183,7 +183,7 @@ class CascadeEstimator:
                 streams.follow(frame, one, _poses(one))
             people = [one.chosen(np.flatnonzero(one.scores >= self._least)) for one in people]
         if self._scorer is not None:  # after `follow`: who is carried on is judged as ever
-            people = self._scorer.run(people)
+            people = self._scorer.run(people, self._least)
         return people, counts
 
     def _candidates(

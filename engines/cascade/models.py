@@ -57,14 +57,12 @@ class CascadeModels:
         return self.artefacts[0]
 
     @property
-    def finding(self) -> Artefact:
-        """The last model that finds poses; it says which are worth a look."""
-        return self.of("top_down") or self.first
-
-    @property
     def scoring(self) -> Artefact:
-        """Whose thresholds say who is a person: the last model that scores people."""
-        return self.of("scorer") or self.finding
+        """Whose thresholds say who is a person: the last model that finds poses.
+
+        A scorer gives scores of the same meaning.
+        """
+        return self.of("top_down") or self.first
 
     @property
     def thresholds(self) -> Thresholds:

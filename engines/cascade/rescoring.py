@@ -36,7 +36,6 @@ class ScoreStage:
     ) -> None:
         self._manifest, self._make_engine = artefact.manifest, make_engine
         self._clock, self._observe = clock, observe
-        self._least = np.float32(self._manifest.thresholds.min_score)
         self._engine: Engine | None = None
         self._closed = False
 
@@ -53,8 +52,12 @@ class ScoreStage:
         """
         return self._opened().spec
 
-    def run(self, people: Sequence[PeopleSoFar]) -> list[PeopleSoFar]:
+    def run(self, people: Sequence[PeopleSoFar], least: np.float32) -> list[PeopleSoFar]:
         """Those who are people by their new scores, best first; all poses ride in one batch.
+
+        Args:
+            people: of each frame.
+            least: score that makes a person.
 
         Raises:
             EngineError: if the engine fails or gives NaN or infinity, or after `close`.
@@ -72,7 +75,7 @@ class ScoreStage:
             )
         ends = np.cumsum([len(one.scores) for one in people])[:-1]
         parts = np.split(found.astype(np.float32).clip(0, 1), ends)
-        told = [self._told(one, new) for one, new in zip(people, parts, strict=True)]
+        told = [_told(one, new, least) for one, new in zip(people, parts, strict=True)]
         self._observe("post", self._clock.monotonic() - start)
         return told
 
@@ -83,14 +86,15 @@ class ScoreStage:
             self._engine.close()
             self._engine = None
 
-    def _told(self, people: PeopleSoFar, scores: Floats) -> PeopleSoFar:
-        best_first = np.argsort(-scores, kind="stable")
-        rows = best_first[scores[best_first] >= self._least]
-        return replace(people, scores=scores).chosen(rows)
-
     def _opened(self) -> Engine:
         if self._closed:
             raise EngineError(f"model {self._manifest.name} was closed; make a new estimator")
         if self._engine is None:
             self._engine = self._make_engine(NO_PICTURE)
         return self._engine
+
+
+def _told(people: PeopleSoFar, scores: Floats, least: np.float32) -> PeopleSoFar:
+    best_first = np.argsort(-scores, kind="stable")
+    rows = best_first[scores[best_first] >= least]
+    return replace(people, scores=scores).chosen(rows)
