@@ -72,7 +72,7 @@ class BottomUpTask(TrainingTask):
         started = [*own.trunk.parameters(), *own.first.parameters()]
         rates = (rate, self._settings.trunk_rate)
         still = own.trunk.early_parameters()
-        return started_groups(own, started, still, rates, self._settings.head_steps)
+        return started_groups(own, started, still, rates, self._settings)
 
     def examples(self) -> "BottomUpExamples":
         """See `TrainingTask.examples`."""

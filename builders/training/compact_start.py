@@ -43,5 +43,5 @@ def compact_groups(
         pyramid.started_parameters(),
         pyramid.trunk.early_parameters(),
         (rate, settings.trunk_rate),
-        settings.head_steps,
+        settings,
     )

@@ -88,7 +88,7 @@ class PersonDetectorTask(TrainingTask):
         if self._settings.start_weights is None:
             return super().groups(network, rate)
         own, rates = tuple(network.parameters()), (rate, self._settings.trunk_rate)
-        _, *relative = started_groups(network, own, (), rates, self._settings.head_steps)
+        _, *relative = started_groups(network, own, (), rates, self._settings)
         return relative
 
     def examples(self) -> BoxExamples:

@@ -76,7 +76,7 @@ class PoseFixTask(TrainingTask):
         started = [*network.trunk.parameters(), *network.head.parameters()]
         still = network.trunk.early_parameters()
         rates = (rate, self._settings.trunk_rate)
-        return started_groups(network, started, still, rates, self._settings.head_steps)
+        return started_groups(network, started, still, rates, self._settings)
 
     def examples(self) -> PoseFixExamples:
         """See `TrainingTask.examples`."""

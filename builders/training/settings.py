@@ -66,6 +66,8 @@ class StartSettings(Frozen):
     trunk_rate: float = Field(ge=0, default=2e-4)
     """Of what came with start weights, relative to the root mean square of each tensor; 0 = it
     stands still."""
+    rate_by_output: bool = False
+    """Relative to that of each output of a tensor instead: see `RelativeAdam`."""
 
 
 class KeptSettings(Frozen):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from builders.training.recipe import Recipe
+from builders.training.relative_adam import RelativeAdam, sizes
 from builders.training.task import TrainingTask
 from stream.errors import ConfigError
 
@@ -78,6 +79,7 @@ def new_state(recipe: Recipe, task: TrainingTask, device: torch.device) -> Train
             if group.weight_decay is None
             else group.weight_decay,
         }
+        | ({"sizes": [sizes(p) for p in group.parameters]} if group.relative else {})
         for group in chosen
     ]
     averaged = copy.deepcopy(network).eval()
@@ -103,7 +105,7 @@ def average(state: TrainingState, decay: float) -> None:
 def _optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     if recipe.optimizer.kind == "sgd":
         return torch.optim.SGD(groups, momentum=recipe.optimizer.momentum)
-    return torch.optim.Adam(groups)
+    return RelativeAdam(groups)
 
 
 def _require_same(saved: dict[str, Any], recipe: Recipe, path: Path) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from torch import Generator, Tensor, nn
 from torch.utils.data import default_collate
 
+from builders.training.settings import StartSettings
+
 Losses = tuple[Tensor, dict[str, Tensor]]
 """The total that is minimised, a scalar, and its parts by name (no spaces) for the curves."""
 
@@ -23,6 +25,8 @@ class ParameterGroup:
     """Step from which they learn; their warm-up begins there."""
     weight_decay: float | None = None
     """Instead of the recipe's."""
+    relative: bool = False
+    """The rate is relative to the size of the weights at the start, see `RelativeAdam`."""
 
 
 class Examples(Protocol):
@@ -95,19 +99,19 @@ def started_groups(
     started: Iterable[nn.Parameter],
     still: Iterable[nn.Parameter],
     rates: tuple[float, float],
-    head_steps: int,
+    settings: StartSettings,
 ) -> list[ParameterGroup]:
     """Groups of a network that partly came with trained weights.
 
-    Folded batch norms leave weights of very unequal size: each started tensor learns at a rate
-    relative to its own root mean square.
+    Folded batch norms leave weights of very unequal size: what is started learns at a rate relative
+    to its own.
 
     Args:
         network: all of it.
         started: parameters with start weights.
         still: those that never learn.
-        rates: of the others, and of the started ones over their root mean square.
-        head_steps: steps before the started ones learn.
+        rates: of the others, and of the started ones over their size.
+        settings: what size is, and how long the started ones wait.
     """
     frozen = {id(parameter) for parameter in still}
     started = [parameter for parameter in started if id(parameter) not in frozen]
@@ -116,11 +120,18 @@ def started_groups(
         started = []
     known = frozen | {id(parameter) for parameter in started}
     rest = tuple(p for p in network.parameters() if id(p) not in known)
-    relative = [
-        ParameterGroup((parameter,), rates[1] * _root_mean_square(parameter), head_steps)
+    return [ParameterGroup(rest, rates[0]), *_relative(started, rates[1], settings)]
+
+
+def _relative(
+    started: list[nn.Parameter], rate: float, settings: StartSettings
+) -> list[ParameterGroup]:
+    if settings.rate_by_output:
+        return [ParameterGroup(tuple(started), rate, settings.head_steps, relative=True)]
+    return [
+        ParameterGroup((parameter,), rate * _root_mean_square(parameter), settings.head_steps)
         for parameter in started
     ]
-    return [ParameterGroup(rest, rates[0]), *relative]
 
 
 def _root_mean_square(parameter: nn.Parameter) -> float:

@@ -110,7 +110,7 @@ class HeatmapTask(TrainingTask):
         started = list(self.started(network))
         still = [p for each in _compacts(network) for p in each.early_parameters()]
         rates = (rate, self._settings.trunk_rate)
-        return started_groups(network, started, still, rates, self._settings.head_steps)
+        return started_groups(network, started, still, rates, self._settings)
 
     def started(self, network: nn.Module) -> Iterator[nn.Parameter]:
         """Parameters of a compact network that come with start weights."""
