@@ -21,8 +21,8 @@ class EngineOptions:
     store: EngineStore | None = None
     """Where built engines lie; None compiles in memory (where the engine can)."""
     in_flight: int = IN_FLIGHT_ON_GPU
-    """Batches that a GPU may have under way; each takes the memory of its activations. The
-    processor has one: it works on all rows of a batch side by side already."""
+    """Batches that may be under way at most; each takes the memory of its activations on a GPU, of
+    its pictures and results on the processor, where two are enough."""
     passed_over: Callable[[str, Obstacle], None] = _tell_nobody
     """Told of each engine that `auto` had to pass over, and why."""
 

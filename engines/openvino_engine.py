@@ -28,7 +28,7 @@ from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.engine_store import BuildKey, EngineStore
 from engines.fp32_layers import mark_fp32_layers
 from engines.hardware import available_threads, bounded_threads, cpu_features
-from engines.openvino_requests import openvino_errors, run_rows
+from engines.openvino_requests import openvino_errors, row_slots
 from engines.shape_buckets import checked_buckets
 from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
@@ -40,6 +40,8 @@ TELEMETRY = "openvino_telemetry"
 PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 QUANTISED_NAME = "model.xml"
 COMPILED_NAME = "compiled.blob"
+IN_FLIGHT_ON_PROCESSOR = 2
+"""While one batch is computed the next one waits behind it; a third would wait for nothing."""
 MAX_STREAMS = 4
 """Pictures that one engine works on at once: each takes the memory of its activations."""
 
@@ -99,10 +101,9 @@ def open_openvino(
         ConfigError: if `threads` is out of range.
     """
     core, plan = _core(), _plan(artefact, canvas, threads, precision, options)
-    compiled = {
-        streams: _from_store(core, plan, streams, options.store) or _compile(core, plan, streams)
-        for streams in plan.streams
-    }
+    stored = {streams: _from_store(core, plan, streams, options.store) for streams in plan.streams}
+    compiled = {streams: graph for streams, graph in stored.items() if graph is not None}
+    compiled |= _compile(core, plan, [streams for streams in stored if streams not in compiled])
     first = next(iter(compiled.values()))
     spec = EngineSpec(
         engine=ENGINE,
@@ -113,7 +114,8 @@ def open_openvino(
         canvas=canvas,
         batches=plan.row_counts,
     )
-    return BucketEngine(spec, artefact.manifest, run_rows(compiled))
+    slots = row_slots(compiled, plan.row_counts, min(options.in_flight, IN_FLIGHT_ON_PROCESSOR))
+    return BucketEngine(spec, artefact.manifest, slots)
 
 
 def build_openvino(
@@ -141,7 +143,7 @@ def build_openvino(
 
 
 def _write(plan: _Plan, streams: int, folder: Path) -> dict[str, str]:
-    blob = _compile(_core(), plan, streams).export_model()
+    blob = _compile(_core(), plan, [streams])[streams].export_model()
     (folder / COMPILED_NAME).write_bytes(blob.getvalue())
     return {}
 
@@ -302,7 +304,10 @@ def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any
     }
 
 
-def _compile(core: Any, plan: _Plan, streams: int) -> Any:
+def _compile(core: Any, plan: _Plan, streams: Sequence[int]) -> dict[int, Any]:
+    """The graph for each number of streams; it is read once for all of them."""
+    if not streams:
+        return {}
     with openvino_errors(f"openvino cannot open model {plan.artefact.manifest.name}"):
         model = core.read_model(plan.graph)
         if not plan.kept_fp32:
@@ -316,10 +321,10 @@ def _compile(core: Any, plan: _Plan, streams: int) -> Any:
             return _compile_graph(core, plan, streams, model)
 
 
-def _compile_graph(core: Any, plan: _Plan, streams: int, model: Any) -> Any:
+def _compile_graph(core: Any, plan: _Plan, streams: Sequence[int], model: Any) -> dict[int, Any]:
     inputs = fixed_inputs(plan.artefact.manifest, plan.canvas)
     model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
-    return core.compile_model(model, "CPU", plan.settings(streams))
+    return {of: core.compile_model(model, "CPU", plan.settings(of)) for of in streams}
 
 
 def with_fp32_layers(model: Any, names: Sequence[str]) -> Any:

@@ -10,7 +10,7 @@ from stream.skeleton import Skeleton
 from stream.tracking.assignment import match
 from stream.tracking.motion import PoseMotion
 from stream.tracking.settings import TrackerSettings
-from stream.tracking.similarity import similarities
+from stream.tracking.similarity import similarity_and_overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def associate(
         settings: scores and gates.
         skeleton: of all poses.
     """
-    similarity, overlap = similarities(
+    similarity, overlap = similarity_and_overlap(
         [track.motion.pose for track in tracks],
         poses,
         np.array([track.motion.drift_px for track in tracks], np.float32),

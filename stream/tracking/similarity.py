@@ -48,12 +48,12 @@ def pose_similarity(
 ) -> Floats:
     """(N, M) similarity in [0, 1] of predicted poses of N tracks to M poses of a frame.
 
-    See `similarities`, which also gives the overlap of their boxes.
+    See `similarity_and_overlap`, which also gives the overlap of their boxes.
     """
-    return similarities(tracks, poses, drift_px, skeleton)[0]
+    return similarity_and_overlap(tracks, poses, drift_px, skeleton)[0]
 
 
-def similarities(
+def similarity_and_overlap(
     tracks: Sequence[Pose], poses: Sequence[Pose], drift_px: Floats, skeleton: Skeleton
 ) -> tuple[Floats, Floats]:
     """(N, M) similarity in [0, 1] of poses of tracks and of a frame, and overlap of their boxes.
