@@ -16,7 +16,7 @@ from stream.clock import Clock
 from stream.errors import ConfigError, EngineError
 from stream.frame import Frame
 from stream.geometry import Letterbox, best_canvas, letterbox
-from stream.picture import to_canvas
+from stream.picture import draw_canvas
 
 Canvas = tuple[int, int]
 EngineFactory = Callable[[Canvas], Engine]
@@ -215,7 +215,7 @@ class CanvasStage:
             return canvases  # a tensor of the device, which engines there take as it is
         pixels = self._canvases[canvas][: len(frames)]
         for row, frame, place in zip(pixels, frames, places, strict=True):
-            row[:] = to_canvas(frame.picture, place)
+            draw_canvas(frame.picture, place, row)
         return pixels
 
 

@@ -1,6 +1,7 @@
 """People of frames through a graph that takes crops: cut out, in one batch, mapped back."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 from engines.artefact import Artefact, Manifest, StageName
 from engines.canvas_stage import EngineFactory, Observer, Stage, observe_nothing
 from engines.decoding.pose_scores import padded_areas_px2
-from engines.engine import Engine, EngineSpec
+from engines.engine import Engine, EngineSpec, Tensors
+from engines.pending import Pending, submitted
 from engines.preprocessing.device_frames import taken_planes
 from stream.clock import Clock
-from stream.crops import cut_crops
+from stream.crops import CropCutter
 from stream.errors import ConfigError, EngineError
 from stream.frame import Frame
 from stream.geometry import CropAffine, crop_affine
@@ -90,7 +92,9 @@ class CropStage:
         return self._opened().spec
 
     def run(self, people: Sequence[PeopleInFrame]) -> list[Floats]:
-        """(N, J, 3) poses of each frame's people in source pixels; all people ride in one batch.
+        """(N, J, 3) poses of each frame's people in source pixels; all people ride together.
+
+        On the processor the next ones are cut out while the first ones are looked at.
 
         Raises:
             EngineError: if the engine fails or gives NaN or infinity, or after `close`.
@@ -100,12 +104,15 @@ class CropStage:
         count = sum(map(len, places))
         if not count:
             return [np.zeros((0, 17, 3), np.float32) for _ in people]
-        engine = self._opened()
-        inputs = self._inputs(people, places, count)
-        cut = self._clock.monotonic()
-        found = engine.infer(inputs)["keypoints"].astype(np.float32)
-        self._observe("crop", cut - start)
-        self._observe(self._name, self._clock.monotonic() - cut)
+        engine, began, cutting = self._opened(), start, 0.0
+        pending: list[Pending] = []
+        for inputs in self._inputs(people, places, chunk_sizes(engine.spec, count)):
+            cutting += self._clock.monotonic() - began
+            pending.append(submitted(engine, inputs))
+            began = self._clock.monotonic()
+        found = np.concatenate([one.result()["keypoints"] for one in pending]).astype(np.float32)
+        self._observe("crop", cutting)
+        self._observe(self._name, self._clock.monotonic() - start - cutting)
         self._check(found)
         return self._mapped_back(found, places)
 
@@ -140,30 +147,51 @@ class CropStage:
         ]
 
     def _inputs(
-        self, people: Sequence[PeopleInFrame], places: Sequence[list[CropAffine]], count: int
-    ) -> dict[str, NDArray[np.generic]]:
-        inputs: dict[str, NDArray[np.generic]] = {"crops": self._cut(people, places, count)}
+        self,
+        people: Sequence[PeopleInFrame],
+        places: Sequence[list[CropAffine]],
+        sizes: Sequence[int],
+    ) -> Iterator[Tensors]:
+        """All people, so many at a time."""
+        poses: Floats | None = None
         if self.manifest.stage == "refiner":
-            inputs["poses"] = np.concatenate(
+            poses = np.concatenate(
                 [_into_crops(one, some) for one, some in zip(people, places, strict=True)]
             )
-        return inputs
+        done = 0
+        for crops in self._cut(people, places, sizes):
+            until = done + len(crops)
+            yield {"crops": crops} | ({} if poses is None else {"poses": poses[done:until]})
+            done = until
 
     def _cut(
-        self, people: Sequence[PeopleInFrame], places: Sequence[list[CropAffine]], count: int
-    ) -> NDArray[np.uint8]:
+        self,
+        people: Sequence[PeopleInFrame],
+        places: Sequence[list[CropAffine]],
+        sizes: Sequence[int],
+    ) -> Iterator[NDArray[np.uint8]]:
         on_device = taken_planes([one.frame.picture for one in people])
         if on_device is not None:
             there = [planes.picture for planes in on_device]
             numbered = [(number, place) for number, some in enumerate(places) for place in some]
-            cut: NDArray[np.uint8] = on_device[0].preprocessor.crops(there, numbered)
-            return cut  # a tensor of the device, which engines there take as it is
-        crops = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
-        start = 0
+            # A tensor of the device, which engines there take as it is.
+            yield on_device[0].preprocessor.crops(there, numbered)
+            return
+        each = self._one_by_one(people, places)
+        for size in sizes:
+            crops = np.empty((size, self.size[1], self.size[0], 3), np.uint8)
+            for crop in crops:
+                cutter, number = next(each)
+                cutter.cut(number, crop)
+            yield crops
+
+    def _one_by_one(
+        self, people: Sequence[PeopleInFrame], places: Sequence[list[CropAffine]]
+    ) -> Iterator[tuple[CropCutter, int]]:
         for one, some in zip(people, places, strict=True):
-            cut_crops(one.frame.picture, some, crops[start : start + len(some)])
-            start += len(some)
-        return crops
+            if some:
+                cutter = CropCutter(one.frame.picture, some)
+                yield from ((cutter, number) for number in range(len(some)))
 
     def _check(self, found: Floats) -> None:
         bad = int((~np.isfinite(found).all((1, 2))).sum())
@@ -184,6 +212,20 @@ class CropStage:
                 pose[:, :2], pose[:, 2] = place.to_source(row[:, :2]), row[:, 2]
             mapped.append(poses)
         return mapped
+
+
+def chunk_sizes(spec: EngineSpec, count: int) -> list[int]:
+    """How many people are cut out and handed to the engine at a time.
+
+    On the processor as many as it works on at once, so that cutting hides behind that; never a
+    single one beside others, for which all threads would join. A GPU takes all of them at once.
+    """
+    if spec.device != "cpu" or spec.in_flight == 1:
+        return [count]
+    most = spec.batches[-1]
+    chunks = max(1, count // max(2, min(spec.threads, most)))
+    chunks = max(chunks, math.ceil(count / most))
+    return [(count + number) // chunks for number in range(chunks)][::-1]
 
 
 def _into_crops(one: PeopleInFrame, places: Sequence[CropAffine]) -> Floats:

@@ -38,13 +38,25 @@ class _Window:
 
 def cut_crops(picture: Picture, places: Sequence[CropAffine], crops: Iterable[Rgb]) -> None:
     """Fills crops, one a place, each uint8 (crop height, crop width, 3) RGB, contiguous."""
-    windows = [_window(picture, place) for place in places]
-    # Crops of a crowd overlap: then one conversion of everything is cheaper, and the same.
-    whole = None
-    if sum(window.area for window in windows) > picture.width * picture.height:
-        whole = to_rgb(picture)
-    for place, window, crop in zip(places, windows, crops, strict=True):
-        _cut(picture if whole is None else whole, place, window, crop)
+    cutter = CropCutter(picture, places)
+    for number, crop in enumerate(crops):
+        cutter.cut(number, crop)
+
+
+class CropCutter:
+    """Cuts crops out of one picture, one after another."""
+
+    def __init__(self, picture: Picture, places: Sequence[CropAffine]) -> None:
+        self._source: Picture | Rgb = picture
+        self._places = places
+        self._windows = [_window(picture, place) for place in places]
+        # Crops of a crowd overlap: then one conversion of everything is cheaper, and the same.
+        if sum(window.area for window in self._windows) > picture.width * picture.height:
+            self._source = to_rgb(picture)
+
+    def cut(self, number: int, crop: Rgb) -> None:
+        """Fills a crop, uint8 (crop height, crop width, 3) RGB, contiguous, with that place."""
+        _cut(self._source, self._places[number], self._windows[number], crop)
 
 
 def _cut(source: Picture | Rgb, place: CropAffine, window: _Window, crop: Rgb) -> None:

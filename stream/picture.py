@@ -111,7 +111,9 @@ def copied_picture(picture: Picture) -> Picture:
 
 def to_rgb(picture: Picture) -> NDArray[np.uint8]:
     """(H, W, 3) RGB at full size, a new array."""
-    return _scaled_rgb(picture, picture.width, picture.height)
+    rgb = np.empty((picture.height, picture.width, 3), np.uint8)
+    _draw_scaled(picture, rgb)
+    return rgb
 
 
 def rgb_window(picture: Picture, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
@@ -147,26 +149,35 @@ def to_canvas(picture: Picture, letterbox: Letterbox) -> NDArray[np.uint8]:
     Raises:
         PoseError: if `letterbox` was made for another picture size.
     """
+    canvas = np.empty((letterbox.canvas_height, letterbox.canvas_width, 3), np.uint8)
+    draw_canvas(picture, letterbox, canvas)
+    return canvas
+
+
+def draw_canvas(picture: Picture, letterbox: Letterbox, canvas: NDArray[np.uint8]) -> None:
+    """As `to_canvas`, onto a canvas that is there already: all of it is drawn over.
+
+    Raises:
+        PoseError: if `letterbox` was made for another picture size.
+    """
     if (letterbox.source_width, letterbox.source_height) != (picture.width, picture.height):
         raise PoseError(
             f"letterbox is for {letterbox.source_width}x{letterbox.source_height}, "
             f"picture is {picture.width}x{picture.height}"
         )
-    shape = (letterbox.canvas_height, letterbox.canvas_width, 3)
-    canvas = np.full(shape, CANVAS_GREY, np.uint8)
     top, left = letterbox.top, letterbox.left
-    scaled = _scaled_rgb(picture, letterbox.inner_width, letterbox.inner_height)
-    canvas[top : top + letterbox.inner_height, left : left + letterbox.inner_width] = scaled
-    return canvas
+    bottom, right = top + letterbox.inner_height, left + letterbox.inner_width
+    for border in (canvas[:top], canvas[bottom:], canvas[:, :left], canvas[:, right:]):
+        border[:] = CANVAS_GREY
+    _draw_scaled(picture, canvas[top:bottom, left:right])
 
 
-def _scaled_rgb(picture: Picture, width: int, height: int) -> NDArray[np.uint8]:
-    """The picture at another size, planes scaled first, then one matrix for all pixels."""
-    size = (width, height)
+def _draw_scaled(picture: Picture, rgb: NDArray[np.uint8]) -> None:
+    """The picture at the size of (H, W, 3): planes scaled first, then one matrix for all pixels."""
+    size = rgb.shape[1], rgb.shape[0]
     planes = [_scaled(plane, size) for plane in (picture.y, picture.u, picture.v)]
     matrix = yuv_to_rgb(picture.colour_space, full_range=picture.full_range)
-    rgb: NDArray[np.uint8] = cv2.transform(cv2.merge(planes), matrix)  # type: ignore[assignment]
-    return rgb
+    cv2.transform(cv2.merge(planes), matrix, dst=rgb)
 
 
 def _scaled(plane: Plane, size: tuple[int, int]) -> Plane:

@@ -198,14 +198,15 @@ class EstimateStage:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._failures = 0
+        # Asked once: Python looks for every method of the protocol by its name.
+        self._overlapping: OverlappingEstimator | None = None
+        if isinstance(run.estimator, OverlappingEstimator):
+            self._overlapping = None if run.source.description.is_live else run.estimator
 
     @property
     def depth(self) -> int:
         """How many groups are worth having under way; one of a camera: no frame waits in line."""
-        estimator = self._run.estimator
-        if self._run.source.description.is_live or not isinstance(estimator, OverlappingEstimator):
-            return 1
-        return estimator.in_flight
+        return 1 if self._overlapping is None else self._overlapping.in_flight
 
     def settle(self, group: Group) -> Group:
         """Infers what is to be inferred; after a stop request nothing is, and the rest skipped.
@@ -248,11 +249,10 @@ class EstimateStage:
         )
 
     def _submitted(self, frames: FrameBatch) -> PendingPoses:
-        estimator = self._run.estimator
-        if self.depth == 1 or not isinstance(estimator, OverlappingEstimator):
-            return _Later(partial(estimator.estimate, frames))
+        if self._overlapping is None or self._overlapping.in_flight == 1:
+            return _Later(partial(self._run.estimator.estimate, frames))
         try:
-            return estimator.submit(frames)
+            return self._overlapping.submit(frames)
         except EngineError as error:  # told when its turn comes
             return _Later(partial(_raised, error))
 

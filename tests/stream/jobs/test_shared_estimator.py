@@ -9,7 +9,12 @@ from stream.frame import Frame
 from stream.jobs.shared_estimator import SharedEstimator
 from stream.pose import FramePoses
 from stream.worker import start_thread
-from tests.run_parts import WAIT_SECONDS, MadeUpEstimator, small_frame
+from tests.run_parts import (
+    WAIT_SECONDS,
+    MadeUpEstimator,
+    OverlappingMadeUpEstimator,
+    small_frame,
+)
 
 
 @contextmanager
@@ -81,6 +86,32 @@ def test_a_bad_frame_costs_only_the_run_it_belongs_to() -> None:
         answers = [asker.answer() for asker in askers]
     assert answers == [[] if index == 7 else [index] for index in range(12)]
     assert isinstance(askers[7].error, EngineError)
+
+
+def test_the_next_batch_is_handed_over_before_the_last_one_is_over() -> None:
+    estimator = OverlappingMadeUpEstimator(batch_size=1, failing=[5], in_flight=2)
+    shared = SharedEstimator(estimator)
+    pending = [shared.submit([small_frame(index)]) for index in range(8)]
+    with served(shared):
+        for index, one in enumerate(pending):
+            if index == 5:
+                with pytest.raises(EngineError, match="made to fail"):
+                    one.result()
+            else:
+                assert [poses.index for poses in one.result()] == [index]
+    assert (shared.in_flight, estimator.most_under_way) == (2, 2)
+
+
+def test_runs_that_ride_together_are_tried_alone_when_they_fail_under_way() -> None:
+    estimator = OverlappingMadeUpEstimator(batch_size=3, failing=[4], in_flight=2)
+    shared = SharedEstimator(estimator)
+    pending = [shared.submit([small_frame(index)]) for index in range(9)]
+    with served(shared):
+        with pytest.raises(EngineError, match="made to fail"):
+            pending[4].result()
+        others = [index for index in range(9) if index != 4]
+        assert [pending[index].result()[0].index for index in others] == others
+    assert estimator.batches == [(0, 1, 2), (3, 4, 5), (3,), (4,), (5,), (6, 7, 8)]
 
 
 def test_a_run_fills_a_batch_by_itself() -> None:
