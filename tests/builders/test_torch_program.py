@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from builders.torch_program import torch_twin, write_program
-from engines.artefact import Artefact
+from engines.artefact import NO_PICTURE, Artefact
 from engines.batch_ring import Arrays
 from engines.certification.picture_set import drawn_set
 from engines.cuda_batch import program_on
@@ -19,21 +19,22 @@ from stream.errors import EngineError
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = [manifest.name for manifest in list_models() if manifest.stage != "scorer"]
+SHIPPED = [manifest.name for manifest in list_models()]
+ANY_SIZE = (300, 300)
 SURE = 0.2
 """Of candidates below, the order is a matter of the last bits."""
 
 
 def inputs_of(artefact: Artefact, count: int = 2) -> Arrays:
-    """Drawn people in the size of the first canvas or crop, and where joints may be."""
-    size = artefact.manifest.canvases[0]
+    """Drawn people in the size of the first canvas or crop, where joints may be, and scores."""
+    canvas = artefact.manifest.canvases[0]
+    size = ANY_SIZE if canvas == NO_PICTURE else canvas
     pixels = np.stack([cv2.resize(one, size) for one in drawn_set().pictures[:count]])
     dice = np.random.default_rng(2)
     poses = dice.uniform(0.2, 0.8, (count, 17, 3)).astype(np.float32) * np.array([*size, 1])
-    return {
-        spec.name: pixels if spec.dtype == "uint8" else poses.astype(np.float32)
-        for spec in artefact.manifest.inputs
-    }
+    scores = dice.uniform(0, 1, count)
+    given = {"poses": poses.astype(np.float32), "scores": scores.astype(np.float32)}
+    return {spec.name: given.get(spec.name, pixels) for spec in artefact.manifest.inputs}
 
 
 def of_the_graph(artefact: Artefact, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
