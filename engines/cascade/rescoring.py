@@ -15,6 +15,9 @@ from stream.errors import EngineError
 
 Floats = NDArray[np.float32]
 
+SCORE_BATCHES = (16,)
+"""To compile for: sixteen poses take no longer than one, and a pose gets the same to the bit."""
+
 
 class ScoreStage:
     """Gives people new scores; its engine is opened when the first pose comes, or by `prepare`.

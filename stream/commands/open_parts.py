@@ -1,16 +1,18 @@
 """Opens the parts of a run as the user asked for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
-from engines.artefact import Artefact, Manifest
+from engines.artefact import Artefact, Manifest, StageName
 from engines.canvas_stage import EngineFactory
 from engines.cascade.estimator import CascadeEstimator
 from engines.cascade.models import CascadeModels
+from engines.cascade.rescoring import SCORE_BATCHES
 from engines.cascade.settings import CascadeCounts, CascadeWatch, count_nothing
 from engines.certification.certificate import Certificate
 from engines.certification.shelf import CertificateShelf
@@ -40,6 +42,11 @@ from stream.sinks.sink import Sink
 from stream.tracking.settings import settings_for_model
 from stream.tracking.smoothing import SmoothingSettings
 from stream.tracking.tracker import Tracker
+
+STAGE_BATCHES: Mapping[StageName, tuple[int, ...]] = MappingProxyType(
+    {"top_down": CROP_BATCHES, "refiner": CROP_BATCHES, "scorer": SCORE_BATCHES}
+)
+"""Of models that look at people; those that look at frames have batches of frames."""
 
 
 def stream_name(source: str) -> str:
@@ -134,8 +141,7 @@ def engine_opener(
     )
 
     def open_engine_of(artefact: Artefact, canvas: tuple[int, int]) -> Engine:
-        in_crops = artefact.manifest.stage in ("top_down", "refiner")
-        batches = CROP_BATCHES if in_crops else settings.engine_batches
+        batches = STAGE_BATCHES.get(artefact.manifest.stage, settings.engine_batches)
         engine = trust.open(
             Wish(
                 artefact,
