@@ -116,6 +116,9 @@ def kept_folder(settings: Frozen, folders: Folders, order: KeptOrder) -> Path:
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     start = placed(cast(Any, settings).trunk, folders).start_weights
     digest.update((folders.data / start).read_bytes())
+    gone_on_with = getattr(settings, "start_run", None)
+    if gone_on_with is not None:  # its trunk makes the maps
+        digest.update((folders.run.resolve().parent / gone_on_with).read_bytes())
     return folders.run.parent / f"kept_{digest.hexdigest()[:12]}"
 
 

@@ -90,6 +90,8 @@ def test_runs_of_the_same_trunk_share_maps_and_these_are_the_trunks(work: Path) 
     place = kept_folder(settings, folders[0], ORDER)
     assert place == kept_folder(on_first("graph_pcnn").task, folders[1], ORDER)
     assert place != kept_folder(settings, folders[0], KeptOrder(COUNT + 1, half=False))
+    later = on_first("graph_pcnn", start_run="first/checkpoint.pt").task
+    assert place != kept_folder(later, folders[0], ORDER)
     kept, network = load_kept(place), task.build().eval()
     assert len(kept.crops["pixels"]) == COUNT
     pixels = torch.from_numpy(np.array(kept.crops["pixels"][:2])).permute(0, 3, 1, 2)
