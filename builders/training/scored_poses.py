@@ -18,7 +18,7 @@ JOINTS = 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class JudgedPoses:
+class PosesWithOks:
     """N poses, and how good they are."""
 
     poses: Floats
@@ -40,9 +40,9 @@ class ScoredPoses:
     oks: Floats
     """(N,) with the labelled person they are most like; 0 where nobody counts."""
 
-    def judged(self) -> JudgedPoses:
+    def with_oks(self) -> PosesWithOks:
         """Without pictures and scores."""
-        return JudgedPoses(self.poses, self.oks)
+        return PosesWithOks(self.poses, self.oks)
 
     def people(self, scores: Floats) -> dict[int, People]:
         """By picture, with other scores."""
@@ -70,7 +70,7 @@ def read_scored_poses(results: Path, annotations: Path) -> ScoredPoses:
     return ScoredPoses(labels, image_ids, poses, scores, best_oks(labels, image_ids, poses))
 
 
-def read_judged_poses(files: Sequence[Path]) -> JudgedPoses:
+def read_poses_with_oks(files: Sequence[Path]) -> PosesWithOks:
     """Reads results that tell their OKS (`builders.found_poses`), one file behind the other.
 
     Raises:
@@ -81,7 +81,7 @@ def read_judged_poses(files: Sequence[Path]) -> JudgedPoses:
         for number, record in enumerate(_records(file)):
             poses.append(_pose(record, number, file))
             oks.append(_oks(record, number, file))
-    return JudgedPoses(np.stack(poses), np.array(oks, np.float32))
+    return PosesWithOks(np.stack(poses), np.array(oks, np.float32))
 
 
 def results_of(found: Mapping[int, People]) -> list[Record]:

@@ -15,9 +15,9 @@ from builders.evaluation.coco_eval import average_precision
 from builders.networks.scoring_net import ScoringNet, pose_features, rescored, scoring_loss
 from builders.training.labels import is_held_out
 from builders.training.scored_poses import (
-    JudgedPoses,
+    PosesWithOks,
     ScoredPoses,
-    read_judged_poses,
+    read_poses_with_oks,
     read_scored_poses,
 )
 from builders.training.settings import Folders, Frozen, SetRecipe
@@ -79,9 +79,11 @@ class ScoringTask(TrainingTask):
     def examples(self) -> "ScoringExamples":
         """See `TrainingTask.examples`."""
         if self._settings.train is not None:
-            return ScoringExamples(self._read(self._settings.train).judged())
+            return ScoringExamples(self._read(self._settings.train).with_oks())
         folder = self._folders.run.resolve().parent
-        return ScoringExamples(read_judged_poses([folder / path for path in self._settings.found]))
+        return ScoringExamples(
+            read_poses_with_oks([folder / path for path in self._settings.found])
+        )
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
         """Squared error of the predicted OKS."""
@@ -120,7 +122,7 @@ class ScoringExamples:
         found: of training pictures.
     """
 
-    def __init__(self, found: JudgedPoses) -> None:
+    def __init__(self, found: PosesWithOks) -> None:
         self._found = found
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:

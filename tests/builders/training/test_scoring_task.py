@@ -10,7 +10,7 @@ import torch
 
 from builders.training.loop import Place, train
 from builders.training.recipe import Recipe, make_task, parse_recipe
-from builders.training.scored_poses import read_judged_poses, read_scored_poses, results_of
+from builders.training.scored_poses import read_poses_with_oks, read_scored_poses, results_of
 from builders.training.scoring_task import rank_correlation
 from builders.training.settings import Folders
 from stream.errors import ConfigError
@@ -111,7 +111,7 @@ def test_poses_that_tell_their_oks_need_no_labels(folder: Path, tmp_path: Path) 
 
 def test_poses_without_oks_are_named(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"record 0: no `oks`; make the file with builders"):
-        read_judged_poses([folder / "poses.json"])
+        read_poses_with_oks([folder / "poses.json"])
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
+from contextlib import closing
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.artefact import Artefact
+from engines.artefact import NO_PICTURE, Artefact
 from engines.canvas_stage import EngineFactory
 from engines.cascade.settings import CascadeSettings
+from engines.certification.picture_set import drawn_set
 from engines.engine import Engine, Tensors
+from engines.zoo_models import find_model
 from stream.errors import EngineError
 from stream.pose import FramePoses
 from tests.tiny_cascade import TWO_PEOPLE, cascade_of, estimator, frame, opener, tiny_models
@@ -91,3 +95,16 @@ def test_nonsense_is_refused(models: dict[str, Artefact]) -> None:
     made = estimator(cascade_of(models, "one_pass", "scorer"), opens=opens_nonsense)
     with pytest.raises(EngineError, match="tiny_scorer gave NaN or infinity"):
         made.estimate([frame(TWO_PEOPLE)])
+
+
+def test_the_shipped_scorer_tells_people_from_joints_at_random() -> None:
+    known = drawn_set().joints_px
+    assert known is not None
+    people = np.concatenate(known)[:8].astype(np.float32)
+    order = np.random.default_rng(0).permutation(people.shape[1])
+    places = np.concatenate([people, people[:, order]])
+    poses = np.concatenate([places, np.full((*places.shape[:2], 1), 0.7, np.float32)], 2)
+    scores = np.full(len(poses), 0.4, np.float32)
+    with closing(opener(find_model("scoring_net"))(NO_PICTURE)) as engine:
+        new = engine.infer({"poses": poses, "scores": scores})["rescored"]
+    assert new[:8].min() > new[8:].max()
