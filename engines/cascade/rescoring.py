@@ -16,7 +16,8 @@ from stream.errors import EngineError
 Floats = NDArray[np.float32]
 
 SCORE_BATCHES = (16,)
-"""To compile for: sixteen poses take no longer than one, and a pose gets the same to the bit."""
+"""To compile for: sixteen poses take ONNX Runtime no longer than one (0.1 ms; OpenVINO works row by
+row, 0.06 ms a pose), and with one size a pose gets the same to the bit in any company."""
 
 
 class ScoreStage:
