@@ -1,7 +1,19 @@
+from pathlib import Path
+
 import pytest
 
-from builders.evaluation.systems import parse_system
+from builders.evaluation.labels import LabelledSet, Labels
+from builders.evaluation.systems import (
+    AP_MIN_SCORE,
+    CASCADE_MIN_SCORE,
+    SystemChoice,
+    open_system,
+    parse_system,
+    weak_models,
+)
+from engines.cascade.models import find_cascade
 from stream.errors import ConfigError
+from stream.skeleton import COCO_17
 
 
 @pytest.mark.parametrize(
@@ -26,3 +38,32 @@ def test_truth_in_front_of_a_cascade_is_the_same_as_boxes_from_the_truth(
 def test_what_is_no_cascade_is_refused(models: str) -> None:
     with pytest.raises(ConfigError, match=r"expected|stands first"):
         parse_system(models, None)
+
+
+@pytest.mark.parametrize(
+    ("models", "least"),
+    [
+        ("smpr", [AP_MIN_SCORE]),
+        ("smpr+posefix+scoring_net", [AP_MIN_SCORE, 0, 0]),
+        ("person_detector+graph_pcnn+scoring_net", [CASCADE_MIN_SCORE, 0, 0]),
+    ],
+)
+def test_average_precision_sees_weak_people(models: str, least: list[float]) -> None:
+    weak = weak_models(find_cascade(models).artefacts)
+    assert [artefact.manifest.thresholds.min_score for artefact in weak] == least
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        SystemChoice(("smpr", "scoring_net"), flip=True),
+        SystemChoice(("graph_pcnn", "scoring_net"), boxes="truth"),
+    ],
+)
+def test_a_scorer_is_evaluated_only_as_it_runs(choice: SystemChoice) -> None:
+    labels = Labels(LabelledSet(Path("labels.json"), Path()), (), (), COCO_17)
+    with (
+        pytest.raises(ConfigError, match="a scorer is evaluated as it runs"),
+        open_system(choice, labels),
+    ):
+        pass
