@@ -34,6 +34,10 @@ GUIDED_PADDING = 1.1
 `coco_kp/val` and `mixed_val` and of the mirror images rises from 1.3 to 1.1 (means of the four
 .478, .494, .509; 1.0: .496); in true boxes of `lspet/val` it is .536 with 1.25
 and .556 with 1.1."""
+KCAM_PADDING = 1.05
+"""Of guided maps of few cells: with `kcam` (160x128) in boxes of `person_detector`, AP on
+`coco_kp/val` and `mixed_val` is .364, .337 with 1.18, .395, .372 with 1.1, .393, .405 with this and
+.410, .400 with 1.0."""
 BOTTOM_UP_FP32_LAYERS = (
     "/trunk/lateral",
     "/trunk/Add",  # fused with the laterals
@@ -137,6 +141,12 @@ def _graph_pcnn(settings: TopDownSettings) -> ReleaseForm:
     return replace(form, crop_padding=GUIDED_PADDING) if guided else form
 
 
+def _kcam(settings: TopDownSettings) -> ReleaseForm:
+    form = _top_down("KCAM: joint maps with joints as context", settings)
+    guided = getattr(settings.trunk, "guided", False)
+    return replace(form, crop_padding=KCAM_PADDING) if guided else form
+
+
 def _of_crops(
     description: str, settings: TopDownSettings, graph: Callable[[Any], nn.Module]
 ) -> ReleaseForm:
@@ -188,7 +198,7 @@ RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
         "person_detector": _always(DETECTOR),
         "smpr_at_joints": _always(SMPR_AT_JOINTS),
         "heatmap": lambda settings: _top_down("Joint maps of single people", settings),
-        "kcam": lambda settings: _top_down("KCAM: joint maps with joints as context", settings),
+        "kcam": _kcam,
         "graph_pcnn": _graph_pcnn,
         "posefix": _posefix,
         "scoring_net": _scorer,

@@ -12,6 +12,7 @@ from builders.networks.kcam import INTERMEDIATE_WEIGHT, Kcam, KcamSettings
 from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.guided_loss import guided_parts
 from builders.training.settings import Folders
+from builders.training.start_weights import between
 from builders.training.task import Losses
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
 from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network
@@ -69,9 +70,20 @@ class KcamTask(HeatmapTask):
         parts = guided_parts(floats, batch["xy"].float(), batch["weight"].float())
         return found.final.float(), floats.heat, parts
 
+    def released(self, network: nn.Module) -> nn.Module:
+        """See `TrainingTask.released`; what began with random weights is kept as it was learnt."""
+        share = self._settings.released_share
+        if share == 1:
+            return network
+        start, learnt = self.build(), cast(Kcam, network)
+        for name in ("query", "key", "value"):
+            state = learnt.context.get_submodule(name).state_dict()
+            start.context.get_submodule(name).load_state_dict(state)
+        return between(start, learnt, share)
+
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Figures of the final maps, and of the intermediate ones as `intermediate ...`."""
-        own, order = cast(Kcam, network), self._normalise.order
+        own, order = cast(Kcam, self.released(network).eval()), self._normalise.order
         base, first = cast(nn.Module, own.network), self._first_cell_px
         return self.measured(
             {
