@@ -232,3 +232,18 @@ def test_another_run_can_start_from_what_is_released_of_one(folder: Path, tmp_pa
 def loaded(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> torch.nn.Module:
     network.load_state_dict(state)
     return network
+
+
+def test_of_half_a_kcam_only_what_began_at_random_is_whole(folder: Path) -> None:
+    """Else its projections would lie between two random ones."""
+    task = task_of(recipe("kcam", trunk=THIN | {"guided": True}, released_share=0.5), folder)
+    torch.manual_seed(0)
+    learnt = task.build()
+    began = {name: value.clone() for name, value in learnt.named_parameters()}
+    with torch.no_grad():
+        for parameter in learnt.parameters():
+            parameter.add_(1)
+    torch.manual_seed(0)  # the trunk has no start weights here
+    for name, value in task.released(learnt).named_parameters():
+        whole = any(part in name for part in ("query", "key", "value"))
+        torch.testing.assert_close(value, began[name] + (1 if whole else 0.5))
