@@ -34,10 +34,11 @@ GUIDED_PADDING = 1.1
 `coco_kp/val` and `mixed_val` and of the mirror images rises from 1.3 to 1.1 (means of the four
 .478, .494, .509; 1.0: .496); in true boxes of `lspet/val` it is .536 with 1.25
 and .556 with 1.1."""
-KCAM_PADDING = 1.05
-"""Of guided maps of few cells: with `kcam` (160x128) in boxes of `person_detector`, AP on
-`coco_kp/val` and `mixed_val` is .364, .337 with 1.18, .395, .372 with 1.1, .393, .405 with this and
-.410, .400 with 1.0."""
+SMALL_CROP_PADDING = 1.05
+"""Likewise of crops lower than 200 pixels, whose cells are coarse: `kcam` in boxes of
+`person_detector` has .364 and .337 with 1.18, .395 and .372 with 1.1, .393 and .405 with 1.05, .410
+and .400 with 1.0, which leaves no room for a box that is too small."""
+LOW_CROP = 200
 BOTTOM_UP_FP32_LAYERS = (
     "/trunk/lateral",
     "/trunk/Add",  # fused with the laterals
@@ -137,14 +138,18 @@ def _graph_pcnn(settings: TopDownSettings) -> ReleaseForm:
         settings,
         lambda network: GraphPcnnGraph(network, order, FlipTest.OFF, first),
     )
-    guided = getattr(settings.trunk, "guided", False)
-    return replace(form, crop_padding=GUIDED_PADDING) if guided else form
+    return replace(form, crop_padding=_padding(settings))
 
 
 def _kcam(settings: TopDownSettings) -> ReleaseForm:
     form = _top_down("KCAM: joint maps with joints as context", settings)
-    guided = getattr(settings.trunk, "guided", False)
-    return replace(form, crop_padding=KCAM_PADDING) if guided else form
+    return replace(form, crop_padding=_padding(settings))
+
+
+def _padding(settings: TopDownSettings) -> float:
+    if not getattr(settings.trunk, "guided", False):
+        return CROP_PADDING
+    return SMALL_CROP_PADDING if settings.crop.height < LOW_CROP else GUIDED_PADDING
 
 
 def _of_crops(

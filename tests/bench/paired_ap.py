@@ -23,7 +23,7 @@ from builders.release import release_form, trained_network
 from builders.training.recipe import load_recipe
 from builders.training.scored_poses import best_oks
 from builders.training.settings import Folders
-from builders.training.topdown_trunks import channel_order
+from builders.training.topdown_trunks import channel_order, first_cell_px
 from builders.training.topdown_validation import CropForm, people_in_true_boxes
 from tests.bench.report import Figure, write_report
 
@@ -72,7 +72,8 @@ def graphs_of(data: Path, run: Path, over: Path | None) -> tuple[list[nn.Module]
     if recipe.network != "graph_pcnn":
         return [own], size
     stage1 = cast(nn.Module, network.stage1)
-    return [TopDownGraph(stage1, channel_order(task.trunk), FlipTest.OFF).eval(), own], size
+    order, first = channel_order(task.trunk), first_cell_px(task.trunk)
+    return [TopDownGraph(stage1, order, FlipTest.OFF, first).eval(), own], size
 
 
 def measured(graph: nn.Module, size: tuple[int, int], labels: Labels) -> tuple[Array, Array]:
