@@ -5,7 +5,7 @@ python -m tests.bench.accuracy_page
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ TICKS = (10, 20, 40, 80, 160, 320, 640)
 """Milliseconds."""
 SIZE_INCHES = (9.0, 5.0)
 DOTS_PER_INCH = 100
+NAME_RATIO, NAME_AP = 4.0, 0.01
+"""How far a name reaches to the right, as a factor of milliseconds, and its height."""
 OURS, PEERS = "#d64545", "#2f80c2"
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -100,15 +102,27 @@ def points(rows: Rows) -> list[tuple[str, float, float, bool]]:
     return found
 
 
+def has_no_room(place: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
+    """Whether a name to the right would meet another dot or the edge: its place is on the left."""
+    x, y = place
+    end = x * NAME_RATIO
+    return end > TICKS[-1] or any(x < there < end and abs(y - up) < NAME_AP for there, up in others)
+
+
 def draw(rows: Rows, path: Path) -> None:
     """Accuracy against time."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - drawing is rare
 
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
     axes = figure.subplots()
-    for name, milliseconds, accuracy, peer in points(rows):
+    drawn = points(rows)
+    for name, milliseconds, accuracy, peer in drawn:
         axes.scatter(milliseconds, accuracy, color=PEERS if peer else OURS, s=45)
-        axes.annotate(name, (milliseconds, accuracy), xytext=(6, 4), textcoords="offset points")
+        left = has_no_room((milliseconds, accuracy), [(x, y) for _, x, y, _ in drawn])
+        side, offset = ("right", (-6, 4)) if left else ("left", (6, 4))
+        axes.annotate(
+            name, (milliseconds, accuracy), xytext=offset, textcoords="offset points", ha=side
+        )
     axes.set_xscale("log")
     axes.set_xlabel("processor milliseconds a picture, one thread, OpenVINO bf16 (log scale)")
     axes.set_ylabel("mean AP of coco_kp/val and mixed_val")

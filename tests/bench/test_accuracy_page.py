@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.accuracy_page import BEGIN, END, points, replaced, table
+from tests.bench.accuracy_page import BEGIN, END, has_no_room, points, replaced, table
 
 ROWS = {
     f"{system} {part}": {
@@ -35,3 +35,11 @@ def test_a_page_without_markers_is_refused() -> None:
     assert replaced(f"a\n{BEGIN}old{END}\nb", "new\n") == f"a\n{BEGIN}new\n{END}\nb"
     with pytest.raises(ValueError, match="lacks the lines"):
         replaced("a", "new")
+
+
+def test_a_name_goes_to_the_left_of_another_dot_and_of_the_edge() -> None:
+    dots = [(30.0, 0.43), (98.0, 0.436), (500.0, 0.3), (31.0, 0.3)]
+    assert has_no_room(dots[0], dots)
+    assert not has_no_room(dots[1], dots)
+    assert has_no_room(dots[2], dots)
+    assert not has_no_room(dots[3], dots)
