@@ -88,9 +88,9 @@ def _trained_graph(recipe: Recipe, artefact: Artefact) -> nn.Module:
 
 def _not_started(settings: Any) -> Any:
     """A task's settings without start weights, which the released ones replace."""
-    changes: dict[str, Any] = {}
-    if hasattr(settings, "start_weights"):
-        changes["start_weights"] = None
+    changes: dict[str, Any] = {
+        name: None for name in ("start_weights", "start_run") if hasattr(settings, name)
+    }
     if hasattr(settings, "trunk"):
         changes["trunk"] = _not_started(settings.trunk)
     return settings.model_copy(update=changes)
