@@ -39,6 +39,10 @@ class GuidedMaps:
     regress: Tensor
     """(B, 34, H, W) joint minus cell, (y, x) of each joint, in cells: good about a centre."""
 
+    def float(self) -> "GuidedMaps":
+        """In fp32, as losses want them."""
+        return GuidedMaps(self.heat.float(), self.centre.float(), self.regress.float())
+
 
 class GuidedHeatmaps(CompactHeatmaps):
     """A `HeatmapNetwork`: RGB crops in [-1, 1] to 17 maps in (0, 1) of the person in the middle.

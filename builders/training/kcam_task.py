@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 from torch import Generator, Tensor, nn
 
-from builders.networks.guided_heatmaps import GuidedHeatmaps, GuidedMaps
+from builders.networks.guided_heatmaps import GuidedHeatmaps
 from builders.networks.guided_kcam import GuidedKcam
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.kcam import INTERMEDIATE_WEIGHT, Kcam, KcamSettings
@@ -65,10 +65,9 @@ class KcamTask(HeatmapTask):
             maps = cast(Kcam, network).maps(pixels)
             return maps.final.float(), maps.intermediate.float(), {}
         found = network.all_maps(pixels)
-        first = found.first
-        floats = GuidedMaps(first.heat.float(), first.centre.float(), first.regress.float())
-        parts = guided_parts(floats, batch["xy"].float(), batch["weight"].float())
-        return found.final.float(), floats.heat, parts
+        first = found.first.float()
+        parts = guided_parts(first, batch["xy"].float(), batch["weight"].float())
+        return found.final.float(), first.heat, parts
 
     def released(self, network: nn.Module) -> nn.Module:
         """See `TrainingTask.released`; what began with random weights is kept as it was learnt."""

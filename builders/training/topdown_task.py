@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from builders.networks.compact_heatmaps import CompactHeatmaps
-from builders.networks.guided_heatmaps import GuidedHeatmaps, GuidedMaps
+from builders.networks.guided_heatmaps import GuidedHeatmaps
 from builders.networks.heatmap_network import HeatmapNetwork
 from builders.networks.heatmap_targets import SIGMA_BY_CROP_HEIGHT, gaussian_targets, heatmap_loss
 from builders.networks.topdown_graph import FlipTest, Normalise, TopDownGraph
@@ -134,10 +134,9 @@ class HeatmapTask(TrainingTask):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Joint maps in floats, of whomever they are, and the losses of all that is predicted."""
         if isinstance(network, GuidedHeatmaps):
-            found = network.maps_of(shared)
-            floats = GuidedMaps(found.heat.float(), found.centre.float(), found.regress.float())
-            parts = guided_parts(floats, batch["xy"].float(), batch["weight"].float())
-            maps = floats.heat
+            found = network.maps_of(shared).float()
+            parts = guided_parts(found, batch["xy"].float(), batch["weight"].float())
+            maps = found.heat
         else:
             maps, parts = network.heat(shared).float(), {}
         parts["heat"] = heatmap_loss(maps, batch["heat"], batch["weight"])
