@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from builders.networks.bottom_up import CompactBottomUp, heads_of
-from builders.networks.bottom_up_decode import CANDIDATES, BottomUpGraph, DecodeSettings
+from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings, candidates_at
 from engines.artefact import MANIFEST_NAME, MODEL_NAME, Manifest, TensorSpec
 from stream.errors import ArtefactError
 
@@ -183,7 +183,7 @@ def write_artefact(
     round_to_half(network)
     canvas = about["canvases"][0]
     export_graph(BottomUpGraph(network, settings), (canvas[0], canvas[1]), folder / MODEL_NAME)
-    candidates = CANDIDATES * len(settings.shrink)
+    candidates = sum(candidates_at(factor) for factor in settings.shrink)
     manifest = Manifest(
         inputs=(TensorSpec(name="canvas", dtype="uint8", shape=(None, None, None, 3)),),
         outputs=(

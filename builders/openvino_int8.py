@@ -10,12 +10,9 @@ from typing import Any
 from builders.calibration import Calibration
 from builders.layer_choice import LayerChoice, Layers, choose_layers
 from engines.artefact import Artefact
-from engines.openvino_engine import (
-    QUANTISED_NAME,
-    TELEMETRY,
-    import_openvino,
-    with_fp32_layers,
-)
+from engines.openvino_engine import QUANTISED_NAME
+from engines.openvino_graph import with_fp32_layers
+from engines.openvino_package import TELEMETRY, import_openvino
 from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
 

@@ -49,7 +49,7 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
         "fp32_layers": form.fp32_layers,
         "thresholds": {"min_score": form.weak_score, **form.suppression},
         "licence": "Apache-2.0",
-        "training": _training(recipe, steps),
+        "training": _training(recipe, steps) if form.holds_training else _only_started(recipe),
         "accuracy": {},
     }
     manifest = write_model(form.graph(network), form.stage, out, about)
@@ -57,7 +57,8 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     thresholds = Thresholds(min_score=min_score, start_score=start_score, **form.suppression)
     known = {"accuracy": accuracy, "thresholds": thresholds}
     write_manifest(manifest.model_copy(update=known), out)
-    shutil.copyfile(run / "curves.png", out / "curves.png")
+    if form.holds_training:
+        shutil.copyfile(run / "curves.png", out / "curves.png")
     typer.echo(f"{out}: {accuracy}")
 
 
@@ -103,6 +104,10 @@ def _training(recipe: Recipe, steps: int) -> dict[str, str]:
         "steps": str(steps),
         "batch": str(recipe.batch),
     }
+
+
+def _only_started(recipe: Recipe) -> dict[str, str]:
+    return {"start_weights": _start_weights(recipe), "data": "none"}
 
 
 def _labels(recipe: Recipe) -> dict[str, Path]:

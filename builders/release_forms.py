@@ -41,8 +41,6 @@ and .400 with 1.0, which leaves no room for a box that is too small."""
 LOW_CROP = 200
 BOTTOM_UP_FP32_LAYERS = (
     "/trunk/lateral",
-    "/trunk/Add",  # fused with the laterals
-    "/trunk_1/Add",
     "/trunk/smooth",
     "/first/centre/",
     "/first/heat/",
@@ -77,8 +75,13 @@ class ReleaseForm:
     crop_padding: float = CROP_PADDING
     fp32_layers: tuple[str, ...] = ()
     """See `Manifest.fp32_layers`."""
+    holds_training: bool = True
+    """Whether anything that a run learnt is in it, beside its start weights."""
 
 
+FAST_SHRINK = (1, 3)
+"""Two sizes for about the time of MoveNet MultiPose in one; with (1, 2) near people are found still
+better and a picture takes an eighth longer (`docs/training_runs.md`)."""
 BOTTOM_UP = ReleaseForm(
     "Compact heatmap-guided bottom-up network; several people in one pass.",
     "one_pass",
@@ -88,11 +91,12 @@ BOTTOM_UP = ReleaseForm(
     fp32_layers=BOTTOM_UP_FP32_LAYERS,
 )
 BOTTOM_UP_FAST = ReleaseForm(
-    "The compact heatmap-guided bottom-up network on smaller canvases, seen in one size.",
+    "The first estimate of the compact bottom-up network, on smaller canvases.",
     "one_pass",
-    lambda network: BottomUpGraph(network, DecodeSettings(shrink=(1,))),
+    lambda network: BottomUpGraph(network.without_units(), DecodeSettings(shrink=FAST_SHRINK)),
     {"nms_oks": 0.45, "nms_slack_px": 21.0},
     FAST_CANVASES,
+    holds_training=False,
 )
 SMPR = ReleaseForm(
     "Compact single-stage pose regression (SMPR); several people in one pass.",

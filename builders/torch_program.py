@@ -1,24 +1,27 @@
 """The exported torch program of a model: what the engine `torch` runs."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from builders.export import load_from_onnx, network_from_onnx
-from builders.networks.bottom_up_decode import CANDIDATES, BottomUpGraph, DecodeSettings
-from builders.release_forms import RELEASE_FORMS
+from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
+from builders.release_forms import FAST_SHRINK, RELEASE_FORMS
 from builders.training.recipe import Recipe, load_recipe
 from builders.training.settings import Folders
 from builders.training.task_table import TASKS
 from builders.unnamed_weights import unnamed_weights
-from engines.artefact import Artefact, Manifest
+from engines.artefact import Artefact
 from engines.tensor_check import fixed_inputs
 from stream.errors import ArtefactError, ConfigError, EngineError
 
 MAX_BATCH = 64
-BOTTOM_UP = frozenset({"bottom_up", "bottom_up_fast"})
+BOTTOM_UP = MappingProxyType(
+    {"bottom_up": DecodeSettings(), "bottom_up_fast": DecodeSettings(shrink=FAST_SHRINK)}
+)
 """Their heads are read from the weights: what was released is lighter than what was trained."""
 RECIPES = Path(__file__).parents[1]
 """Manifests name recipes relative to the repository."""
@@ -55,7 +58,7 @@ def torch_twin(artefact: Artefact) -> nn.Module:
 
 
 def _bottom_up(artefact: Artefact) -> nn.Module:
-    settings = DecodeSettings(shrink=_shrink(artefact.manifest))
+    settings = BOTTOM_UP[artefact.manifest.name]
     return BottomUpGraph(network_from_onnx(artefact.onnx_path), settings)
 
 
@@ -94,12 +97,6 @@ def _not_started(settings: Any) -> Any:
     if hasattr(settings, "trunk"):
         changes["trunk"] = _not_started(settings.trunk)
     return settings.model_copy(update=changes)
-
-
-def _shrink(manifest: Manifest) -> tuple[int, ...]:
-    """In how many sizes the graph sees the canvas: each gives as many candidates."""
-    scores = next(spec for spec in manifest.outputs if spec.name == "scores")
-    return tuple(range(1, 1 + (scores.shape[1] or CANDIDATES) // CANDIDATES))
 
 
 def write_program(artefact: Artefact, canvas: tuple[int, int], path: Path) -> None:

@@ -9,7 +9,7 @@ a tree of it and a text of the tree again took 0.3 s at each opening.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from xml.sax.saxutils import unescape
 
 from stream.errors import ArtefactError
@@ -23,8 +23,15 @@ _NOTES = re.compile(rb'\s*(?:<data\b(?:[^">]|"[^"]*")*?/>)?\s*<rt_info>')
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 
-def mark_fp32_layers(graph: bytes, names: Sequence[str]) -> bytes:
+def mark_fp32_layers(
+    graph: bytes, names: Sequence[str], also: Collection[str] = frozenset()
+) -> bytes:
     """The XML of a graph whose layers with one of these in their name keep fp32.
+
+    Args:
+        graph: XML.
+        names: parts of names.
+        also: whole names of more layers.
 
     Raises:
         ArtefactError: if no layer is called so.
@@ -32,8 +39,9 @@ def mark_fp32_layers(graph: bytes, names: Sequence[str]) -> bytes:
     parts: list[bytes] = []
     done, missing = 0, set(names)
     for layer in _LAYER.finditer(graph):
-        meant = _meant(layer, names)
-        if meant:
+        name = _worker(layer)
+        meant = {part for part in names if part in name}
+        if meant or name in also:
             missing -= meant
             marked, end = _marked(graph, layer)
             parts += [graph[done : layer.start()], marked]
@@ -47,13 +55,12 @@ def mark_fp32_layers(graph: bytes, names: Sequence[str]) -> bytes:
     return b"".join([*parts, graph[done:]])
 
 
-def _meant(layer: re.Match[bytes], names: Sequence[str]) -> set[str]:
-    """Which of the names mean that layer."""
+def _worker(layer: re.Match[bytes]) -> str:
+    """Its name, empty if it does no work."""
     found = dict(_ATTRIBUTE.findall(layer["attributes"]))
     if found.get(b"type", b"").decode() in NO_WORK:
-        return set()
-    title = unescape(found.get(b"name", b"").decode(), _QUOTES)
-    return {name for name in names if name in title}
+        return ""
+    return unescape(found.get(b"name", b"").decode(), _QUOTES)
 
 
 def _marked(graph: bytes, layer: re.Match[bytes]) -> tuple[bytes, int]:

@@ -1,4 +1,4 @@
-"""Runs a model on the processor with OpenVINO: the default. The only file that imports openvino.
+"""Runs a model on the processor with OpenVINO: the default.
 
 Where the processor has bf16, convolutions run in it and the graph's tail, which computes keypoints,
 stays fp32. Measured with AVX-512 BF16 on an early `bottom_up` and 40 pictures of COCO: 1.6 times as
@@ -10,12 +10,10 @@ sampling grids in fp32 as well did not change that.
 import io
 import logging
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,8 +24,9 @@ from engines.bucket_engine import BucketEngine
 from engines.engine import EngineSpec, Precision
 from engines.engine_options import DEFAULT_OPTIONS, EngineOptions
 from engines.engine_store import BuildKey, EngineStore
-from engines.fp32_layers import mark_fp32_layers
 from engines.hardware import available_threads, bounded_threads, cpu_features
+from engines.openvino_graph import unshare_constants, with_fp32_layers
+from engines.openvino_package import import_openvino, openvino_core
 from engines.openvino_requests import openvino_errors, row_slots
 from engines.shape_buckets import checked_buckets
 from engines.tensor_check import fixed_inputs
@@ -36,7 +35,6 @@ from stream.errors import EngineError
 log = logging.getLogger(__name__)
 
 ENGINE = "openvino"
-TELEMETRY = "openvino_telemetry"
 PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 QUANTISED_NAME = "model.xml"
 COMPILED_NAME = "compiled.blob"
@@ -100,7 +98,7 @@ def open_openvino(
         EngineError: if OpenVINO is missing, cannot do the precision or refuses the graph.
         ConfigError: if `threads` is out of range.
     """
-    core, plan = _core(), _plan(artefact, canvas, threads, precision, options)
+    core, plan = openvino_core(), _plan(artefact, canvas, threads, precision, options)
     stored = {streams: _from_store(core, plan, streams, options.store) for streams in plan.streams}
     compiled = {streams: graph for streams, graph in stored.items() if graph is not None}
     compiled |= _compile(core, plan, [streams for streams in stored if streams not in compiled])
@@ -143,7 +141,7 @@ def build_openvino(
 
 
 def _write(plan: _Plan, streams: int, folder: Path) -> dict[str, str]:
-    blob = _compile(_core(), plan, [streams])[streams].export_model()
+    blob = _compile(openvino_core(), plan, [streams])[streams].export_model()
     (folder / COMPILED_NAME).write_bytes(blob.getvalue())
     return {}
 
@@ -176,7 +174,7 @@ def _plan(
     precision: Precision | None,
     options: EngineOptions,
 ) -> _Plan:
-    core = _core()
+    core = openvino_core()
     chosen = precision or _precisions(core)[0]
     _check_precision(core, chosen)
     fixed_inputs(artefact.manifest, canvas)  # refuses a canvas that the model lacks
@@ -210,6 +208,7 @@ def _key(plan: _Plan, streams: int) -> BuildKey:
         target=f"{cpu.name} {cpu.instruction_class}",
         profile=f"{width}x{height}",
         flags={name: str(value) for name, value in plan.settings(streams).items()}
+        | {"constants": "unshared"}
         | ({"graph": plan.graph.parent.name} if plan.precision is Precision.INT8 else {})
         | ({"fp32_layers": " ".join(plan.kept_fp32)} if plan.kept_fp32 else {}),
     )
@@ -234,41 +233,7 @@ def openvino_precisions() -> tuple[Precision, ...]:
     Raises:
         EngineError: if OpenVINO is missing.
     """
-    return _precisions(_core())
-
-
-def import_openvino() -> Any:
-    """The package, imported so that it does not phone home.
-
-    Its import sends an event to Google Analytics, writes an id into the home folder and leaves a
-    thread behind, unless `openvino_telemetry` is not installed; so we hide that for the moment.
-
-    Raises:
-        EngineError: if OpenVINO is missing.
-    """
-    hide = TELEMETRY not in sys.modules
-    if hide:
-        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # makes its import fail
-    try:
-        import openvino  # here, not above: 0.3 s that only those pay who run it
-    except ImportError as error:
-        raise EngineError(
-            "openvino is not installed; install it with: pip install 'openvino>=2026.2,<2027'"
-        ) from error
-    finally:
-        if hide:
-            del sys.modules[TELEMETRY]
-    return openvino
-
-
-@cache
-def _core() -> Any:
-    """One for the process.
-
-    Each new one swaps the main thread's signal stack and frees it when it closes: with two, the
-    next signal could end the process in a segmentation fault.
-    """
-    return import_openvino().Core()
+    return _precisions(openvino_core())
 
 
 def _capabilities(core: Any) -> list[str]:
@@ -299,7 +264,7 @@ def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any
         "ENABLE_CPU_PINNING": threads == available_threads(),
         # Of an int8 graph: what the layers run in that were left alone.
         "INFERENCE_PRECISION_HINT": PRECISION_HINTS[
-            _precisions(_core())[0] if precision is Precision.INT8 else precision
+            _precisions(openvino_core())[0] if precision is Precision.INT8 else precision
         ],
     }
 
@@ -310,6 +275,7 @@ def _compile(core: Any, plan: _Plan, streams: Sequence[int]) -> dict[int, Any]:
         return {}
     with openvino_errors(f"openvino cannot open model {plan.artefact.manifest.name}"):
         model = core.read_model(plan.graph)
+        unshare_constants(model)
         if not plan.kept_fp32:
             return _compile_graph(core, plan, streams, model)
         try:
@@ -327,19 +293,6 @@ def _compile_graph(core: Any, plan: _Plan, streams: Sequence[int], model: Any) -
     return {of: core.compile_model(model, "CPU", plan.settings(of)) for of in streams}
 
 
-def with_fp32_layers(model: Any, names: Sequence[str]) -> Any:
-    """The same graph (an `openvino.Model`) with layers that keep fp32 (`engines/fp32_layers.py`).
-
-    Raises:
-        ArtefactError: if no layer has one of these in its name.
-    """
-    with TemporaryDirectory(prefix="posestream-") as folder:
-        graph, weights = Path(folder, QUANTISED_NAME), Path(folder, "model.bin")
-        import_openvino().serialize(model, graph, weights)
-        marked = mark_fp32_layers(graph.read_bytes(), names)
-        return _core().read_model(io.BytesIO(marked), io.BytesIO(weights.read_bytes()))
-
-
 def compile_file(
     path: Path, shape: Sequence[int], precision: Precision, threads: int
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
@@ -350,7 +303,7 @@ def compile_file(
     Raises:
         EngineError: if OpenVINO is missing, cannot do the precision or refuses the graph.
     """
-    core = _core()
+    core = openvino_core()
     _check_precision(core, precision)
     with openvino_errors(f"openvino cannot open {path}"):
         model = core.read_model(path)
@@ -367,7 +320,7 @@ def graph_gflop(artefact: Artefact, canvas: tuple[int, int]) -> float:
     """
     inputs = fixed_inputs(artefact.manifest, canvas)
     with openvino_errors(f"openvino cannot open model {artefact.manifest.name}"):
-        model = _core().read_model(artefact.onnx_path)
+        model = openvino_core().read_model(artefact.onnx_path)
         model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
         return sum(_operations(node) for node in model.get_ordered_ops()) / 1e9
 

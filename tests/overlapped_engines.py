@@ -14,7 +14,8 @@ from engines.artefact import Artefact, Manifest
 from engines.batch_ring import IN_FLIGHT_ON_GPU, Arrays
 from engines.bucket_engine import BucketEngine
 from engines.engine import Engine, EngineSpec, Precision, Tensors
-from engines.openvino_engine import _core, _settings, openvino_version
+from engines.openvino_engine import _settings, openvino_version
+from engines.openvino_package import openvino_core
 from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
 
@@ -102,7 +103,7 @@ def overlapped(
 
 def openvino_requests(artefact: Artefact, canvas: tuple[int, int]) -> BucketEngine:
     """As many requests under way as a GPU would have batches."""
-    core = _core()
+    core = openvino_core()
     model = core.read_model(artefact.onnx_path)
     model.reshape(
         {one.name: [1, *one.shape[1:]] for one in fixed_inputs(artefact.manifest, canvas)}

@@ -56,7 +56,7 @@ OWNERS = {
         "stream/commands/doctor*.py",
         "stream/camera/read_clip.py",
     ),
-    "openvino": ("engines/openvino_engine.py",),
+    "openvino": ("engines/openvino_package.py",),
     "onnxruntime": ("engines/onnxruntime_engine.py", "builders/*.py"),
     "onnx": ("builders/*.py",),
     # Of the engines, only those on a GPU need it: memory, streams and graphs are its.

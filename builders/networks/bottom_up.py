@@ -55,7 +55,8 @@ class HeadSettings:
     regression_channels: int | None = 64
     """Of the offset unit; without one, offsets and centre are the first estimate's."""
     guide_units: int = len(DILATIONS)
-    """Joint-map units, of the first so many dilations."""
+    """Joint-map units, of the first so many dilations; without any, and without an offset unit,
+    the network's maps are its first estimate."""
 
 
 class CompactBottomUp(nn.Module):
@@ -67,16 +68,19 @@ class CompactBottomUp(nn.Module):
         self.trunk = MobileNetFpn()
         self.first = FirstMaps()
         features = (P2_CHANNELS + FIRST_MAPS) * 4 + P3_CHANNELS + P4_CHANNELS
-        channels = heads.guide_channels
+        if heads.guide_units:
+            self._add_guide(features, heads.guide_channels)
+        if heads.regression_channels is not None:
+            self._add_regression(features + JOINTS * 4, heads.regression_channels)
+
+    def _add_guide(self, features: int, channels: int) -> None:
         self.transition_guide = _transition(features, channels)
         first, second = AdaptiveConvolution(channels), AdaptiveConvolution(channels)
         self.guide_units = nn.ModuleList(
             TransformUnit(first, second, channels, dilation)
-            for dilation in DILATIONS[: heads.guide_units]
+            for dilation in DILATIONS[: self.heads.guide_units]
         )
         self.guide_out = _last(channels, JOINTS)
-        if heads.regression_channels is not None:
-            self._add_regression(features + JOINTS * 4, heads.regression_channels)
 
     def _add_regression(self, features: int, channels: int) -> None:
         self.transition_regression = _transition(features, channels)
@@ -91,6 +95,9 @@ class CompactBottomUp(nn.Module):
 
     def maps(self, p2: Tensor, p3: Tensor, p4: Tensor) -> BottomUpMaps:
         """What the trunk gave to maps at stride 4."""
+        if not self.heads.guide_units:
+            heat, centre, regress = self.first(p2)
+            return BottomUpMaps(heat, centre, -_x_before_y(regress))
         p4 = functional.interpolate(p4, scale_factor=2.0, mode="bilinear", align_corners=False)
         heat, centre, regress = self.first(p2)
         fine = torch.cat((p2, heat, centre, regress / OFFSET_SCALE), 1)
@@ -122,7 +129,8 @@ class CompactBottomUp(nn.Module):
 
     def last_parameters(self) -> Iterator[nn.Parameter]:
         """Of the layers whose outputs are added to the first estimate."""
-        yield from self.guide_out.parameters()
+        if self.heads.guide_units:
+            yield from self.guide_out.parameters()
         if self.heads.regression_channels is not None:
             yield from self.regression_out.parameters()
 
@@ -131,8 +139,14 @@ class CompactBottomUp(nn.Module):
 
         What the units learnt together, the mean of their maps, the first says nearly as well.
         """
-        heads = replace(self.heads, guide_units=1, regression_channels=None)
-        other = CompactBottomUp(heads)
+        return self._with_units(1)
+
+    def without_units(self) -> "CompactBottomUp":
+        """A copy that says its first estimate alone."""
+        return self._with_units(0)
+
+    def _with_units(self, count: int) -> "CompactBottomUp":
+        other = CompactBottomUp(replace(self.heads, guide_units=count, regression_channels=None))
         known = self.state_dict()
         other.load_state_dict({name: known[name] for name in other.state_dict()})
         return other.train(self.training)
@@ -142,8 +156,9 @@ def heads_of(weights: Mapping[str, Tensor]) -> HeadSettings:
     """The units whose weights these are."""
     units = {name.split(".")[1] for name in weights if name.startswith("guide_units.")}
     regression = weights.get("transition_regression.0.weight")
+    guide = weights.get("transition_guide.0.weight")
     return HeadSettings(
-        guide_channels=len(weights["transition_guide.0.weight"]),
+        guide_channels=HeadSettings().guide_channels if guide is None else len(guide),
         regression_channels=None if regression is None else len(regression),
         guide_units=len(units),
     )

@@ -3,9 +3,9 @@
 Follows HGG's decode (released code, `match` and `adjust`) with fixed shapes; what is done
 otherwise: joint peaks are refined by a parabola instead of a Gaussian least-squares fit; a joint
 moves to the peak with most heat times nearness, measured by the person's size, instead of the
-nearest within 75 px (better by 2 to 4 AP on both validation sets); the network looks at the canvas
-in two sizes instead of, in the multi-scale test, at scaled pictures; suppression of doubles is a
-batched step after the graph, for the people of both sizes together.
+nearest within 75 px (better by 2 to 4 AP on both validation sets); the network looks at the
+canvas in several sizes instead of, in the multi-scale test, at scaled pictures; suppression of
+doubles is a batched step after the graph, for the people of all sizes together.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,10 @@ from builders.networks.bottom_up import JOINTS, STRIDE, BottomUpMaps, CompactBot
 
 CANDIDATES = 30
 """People per canvas, and joint peaks per joint, as in HGG."""
+NEAR_CANDIDATES = 15
+"""People of a canvas shrunk to a third: who is found only there is near, so there are few."""
+TRUNK_STRIDE = 32
+"""Of the trunk's smallest maps."""
 SUREST_JOINTS = 12
 """Of a person count in its score: who is half hidden is still a person. HGG's code takes the mean
 of all joints times centre; the fourth root of centre times this mean's cube ranks better here."""
@@ -33,22 +37,22 @@ class DecodeSettings:
     """But at least this many cells."""
     min_attraction: float = 0.03
     """A joint stays where its offset says if no peak's heat times Gaussian is above."""
-    shrink: tuple[int, ...] = (1, 2)
-    """The network sees the canvas divided by each of these, so that near and far people both come
+    shrink: tuple[int, ...] = (1, 2, 3)
+    """The network sees the canvas divided by each of these, so that near and far people all come
     in sizes that it knows; candidates are those of all."""
 
 
 class PosesFromMaps(nn.Module):
-    """`BottomUpMaps` to keypoints (B, 30, 17, 3) in canvas pixels and scores (B, 30)."""
+    """`BottomUpMaps` to keypoints (B, M, 17, 3) in canvas pixels and scores (B, M), M people."""
 
     def __init__(self, settings: DecodeSettings) -> None:
         super().__init__()
         self.settings = settings
 
-    def forward(self, maps: BottomUpMaps) -> tuple[Tensor, Tensor]:
+    def forward(self, maps: BottomUpMaps, people: int = CANDIDATES) -> tuple[Tensor, Tensor]:
         """See the class; candidates come best centre first and may be doubles."""
         W = maps.heat.shape[-1]
-        centre_value, cell = best_peaks(maps.centre, 3)  # (B, 1, M)
+        centre_value, cell = best_peaks(maps.centre, 3, people)  # (B, 1, M)
         regressed = _poses_at(maps.offset, cell[:, 0], W)  # (B, M, 17, 2) cells
         own_heat = _sample(maps.heat, regressed)  # (B, M, 17)
         peak_value, peak_cell = best_peaks(maps.heat, 3)  # (B, 17, P)
@@ -88,7 +92,7 @@ class PosesFromMaps(nn.Module):
 class BottomUpGraph(nn.Module):
     """The exported model: canvas uint8 (B, H, W, 3) RGB in, keypoints and scores out.
 
-    Sides of the canvas are multiples of 32 times the largest `DecodeSettings.shrink`.
+    Sides of the canvas are multiples of 32.
     """
 
     def __init__(self, network: CompactBottomUp, settings: DecodeSettings) -> None:
@@ -96,7 +100,7 @@ class BottomUpGraph(nn.Module):
         self.network, self.poses = network, PosesFromMaps(settings)
 
     def forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
-        """Keypoints (B, M, 17, 3) canvas px and confidence; scores (B, M); M is 30 per size."""
+        """Keypoints (B, M, 17, 3) canvas px and confidence; scores (B, M); M: `candidates_at`."""
         pixels = canvas.float().permute(0, 3, 1, 2) / 127.5 - 1.0  # cast first: TensorRT's parser
         found = [self._at(pixels, factor) for factor in self.poses.settings.shrink]
         if len(found) == 1:  # joining one would leave outputs whose names OpenVINO does not keep
@@ -110,16 +114,28 @@ class BottomUpGraph(nn.Module):
         if factor == 1:
             keypoints, scores = self.poses(self.network(pixels))
             return keypoints, scores
-        keypoints, scores = self.poses(self.network(functional.avg_pool2d(pixels, factor)))
+        small = filled_up(functional.avg_pool2d(pixels, factor))
+        keypoints, scores = self.poses(self.network(small), candidates_at(factor))
         canvas = (keypoints[..., :2] + 0.5) * factor - 0.5
         return torch.cat((canvas, keypoints[..., 2:]), -1), scores
 
 
-def best_peaks(maps: Tensor, window: int) -> tuple[Tensor, Tensor]:
-    """The 30 highest local maxima of each map: values and cells, each (B, C, 30)."""
+def candidates_at(factor: int) -> int:
+    """How many people come of the canvas shrunk by so much."""
+    return CANDIDATES if factor < 3 else NEAR_CANDIDATES
+
+
+def filled_up(pixels: Tensor) -> Tensor:
+    """(B, 3, H, W) with grey on the right and below, until the sides are multiples of 32."""
+    right, below = (-side % TRUNK_STRIDE for side in (pixels.shape[3], pixels.shape[2]))
+    return functional.pad(pixels, (0, right, 0, below))
+
+
+def best_peaks(maps: Tensor, window: int, count: int = CANDIDATES) -> tuple[Tensor, Tensor]:
+    """The highest local maxima of each map: values and cells, each (B, C, count)."""
     highest = functional.max_pool2d(maps, window, 1, window // 2)
     kept = torch.where(highest == maps, maps, torch.full_like(maps, -1.0))
-    values, cells = kept.flatten(2).topk(CANDIDATES, -1)
+    values, cells = kept.flatten(2).topk(count, -1)
     return values, cells
 
 

@@ -33,6 +33,8 @@ class CropSettings:
 
     width: int = 192
     height: int = 256
+    padding: float = 1.25
+    """Of the box, in training and in validation: `crop_affine`."""
     scale: float = 0.35
     """The crop's size varies by a factor of 1 +- this, a clipped normal."""
     rotation_degrees: float = 45.0
@@ -123,7 +125,7 @@ def random_crop(
     """A crop of the person at random scale and rotation, at times mirrored or of half a body."""
     known = person.keypoints[:, 2] > 0
     box = jittered(person.box, settings.edge_jitter, rng)
-    affine = crop_affine(box.tolist(), settings.width, settings.height)
+    affine = crop_affine(box.tolist(), settings.width, settings.height, settings.padding)
     if known.sum() > HALF_BODY_JOINTS and rng.random() < settings.half_body_share:
         affine = _half_body(person, settings, rng) or affine
     factor = np.clip(rng.normal(1, settings.scale), 1 - settings.scale, 1 + settings.scale)

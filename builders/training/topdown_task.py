@@ -185,7 +185,7 @@ class HeatmapTask(TrainingTask):
         crop = self._settings.crop
         found: dict[str, float] = {}
         for words, graph in graphs.items():
-            form = CropForm(graph, (crop.width, crop.height))
+            form = CropForm(graph, (crop.width, crop.height), crop.padding)
             figures = validate_in_true_boxes(form, self._folders.data, self._settings.validation)
             found |= {f"{words} {name}".strip(): value for name, value in figures.items()}
         return found

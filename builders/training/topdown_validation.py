@@ -29,6 +29,8 @@ class CropForm:
     """uint8 crops (N, h, w, 3) RGB to keypoints (N, 17, 3) in crop pixels."""
     size: tuple[int, int]
     """(width, height) of a crop."""
+    padding: float = 1.25
+    """Of the labelled box: `crop_affine`."""
 
 
 def validate_in_true_boxes(form: CropForm, data: Path, names: Sequence[str]) -> dict[str, float]:
@@ -76,7 +78,7 @@ def _batches(
     people.sort(key=lambda person: int(person["image_id"]))
     for start in range(0, len(people), BATCH):
         some = people[start : start + BATCH]
-        affines = [crop_affine(person["bbox"], *form.size) for person in some]
+        affines = [crop_affine(person["bbox"], *form.size, form.padding) for person in some]
         paths = [labels.source.images / files[person["image_id"]] for person in some]
         crops = [
             cv2.warpAffine(read_rgb(path), affine.matrix(), form.size, flags=cv2.INTER_LINEAR)

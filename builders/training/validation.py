@@ -10,15 +10,14 @@ from builders.training.canvas_validation import pose_predictor, validate_poses
 from engines.artefact import Thresholds
 
 CANVASES = ((576, 448), (576, 320), (448, 576), (320, 576), (448, 448))
-"""(width, height): 4:3 and 16:9, lying and standing, and square; multiples of 64."""
+"""(width, height): 4:3 and 16:9, lying and standing, and square; multiples of 32."""
 FAST_CANVASES = (
     *((384, 288), (384, 256), (320, 192)),
     *((288, 384), (256, 384), (192, 320)),
     (320, 320),
 )
-"""4:3, 3:2 and 16:9, lying and standing, and square, for a network that sees them in one size;
-multiples of 32. Pictures of cameras, 1280 or 1920 wide, are shrunk to 320 by a whole number,
-several times faster than by another."""
+"""4:3, 3:2 and 16:9, lying and standing, and square; multiples of 32. Pictures of cameras, 1280 or
+1920 wide, are shrunk to 320 by a whole number, several times faster than by another."""
 
 THRESHOLDS = Thresholds(min_score=0.02, nms_oks=0.45, nms_slack_px=32.0)
 """For AP, which wants the weak candidates too."""

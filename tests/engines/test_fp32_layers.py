@@ -11,14 +11,9 @@ import pytest
 from engines.artefact import Artefact
 from engines.engine import Precision
 from engines.fp32_layers import mark_fp32_layers
-from engines.openvino_engine import (
-    _core,
-    _settings,
-    import_openvino,
-    open_openvino,
-    openvino_precisions,
-    with_fp32_layers,
-)
+from engines.openvino_engine import _settings, open_openvino, openvino_precisions
+from engines.openvino_graph import with_fp32_layers
+from engines.openvino_package import import_openvino, openvino_core
 from engines.zoo_models import find_model, list_models
 from stream.errors import ArtefactError
 from tests.tiny_model import draw_people
@@ -51,6 +46,8 @@ def test_layers_are_marked_by_parts_of_their_names_and_weights_are_not() -> None
         '/head/"a>b"',
     ]
     assert marked(mark_fp32_layers(GRAPH, ['"a>b"', "/tail"])) == ['/head/"a>b"', "/tail/conv"]
+    also = {"/head/conv", "trunk.weight", "conv"}
+    assert marked(mark_fp32_layers(GRAPH, ["/tail"], also)) == ["/head/conv", "/tail/conv"]
 
 
 def test_notes_that_a_layer_had_stay_and_it_has_no_second_list_of_them() -> None:
@@ -100,7 +97,7 @@ def precisions(model: Any) -> dict[str, str]:
 
 def both_compiled(artefact: Artefact, names: tuple[str, ...]) -> list[dict[str, str]]:
     """Precisions without and with layers that keep fp32, where all else is bf16."""
-    core, found = _core(), []
+    core, found = openvino_core(), []
     graph = core.read_model(artefact.onnx_path)
     width, height = artefact.manifest.canvases[0]
     for model in (graph, with_fp32_layers(graph, names)):

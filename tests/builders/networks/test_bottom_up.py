@@ -7,6 +7,7 @@ from builders.networks.bottom_up_decode import (
     DecodeSettings,
     PosesFromMaps,
     best_peaks,
+    filled_up,
 )
 
 
@@ -66,6 +67,24 @@ def test_lighter_keeps_what_the_first_unit_says_and_the_first_offsets() -> None:
     assert not light.training
     assert heads_of(light.state_dict()) == HeadSettings(8, None, 1)
     assert heads_of(CompactBottomUp(HeadSettings(8, 16)).state_dict()) == HeadSettings(8, 16)
+
+
+def test_without_units_there_is_the_first_estimate_alone() -> None:
+    torch.manual_seed(0)
+    network = CompactBottomUp(HeadSettings(8, 8)).eval()
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        bare, whole = network.without_units()(pixels), network(pixels)
+    assert whole.first is not None
+    torch.testing.assert_close(torch.cat((bare.heat, bare.centre), 1), whole.first)
+    assert heads_of(network.without_units().state_dict()) == HeadSettings(32, None, 0)
+
+
+def test_a_shrunk_canvas_is_filled_up_with_grey_on_the_right_and_below() -> None:
+    filled = filled_up(torch.ones(1, 3, 48, 64))
+    assert filled.shape == (1, 3, 64, 64)
+    assert filled[..., :48, :].eq(1).all()
+    assert filled[..., 48:, :].eq(0).all()
 
 
 def planted_maps(joints: torch.Tensor, centre: tuple[int, int]) -> BottomUpMaps:
@@ -142,14 +161,14 @@ def test_peaks_are_local_maxima_best_first() -> None:
     assert cells[0, 0, :2].tolist() == [2 * 8 + 3, 6 * 8 + 6]
 
 
-def test_graph_takes_pixels_and_gives_thirty_finite_candidates_of_each_size() -> None:
+def test_graph_takes_pixels_and_gives_finite_candidates_of_each_size() -> None:
     torch.manual_seed(0)
     graph = BottomUpGraph(CompactBottomUp(HeadSettings(8, 8)), DecodeSettings()).eval()
     canvas = torch.randint(0, 256, (2, 64, 128, 3), dtype=torch.uint8)
     with torch.no_grad():
         keypoints, scores = graph(canvas)
-    assert keypoints.shape == (2, 60, 17, 3)
-    assert scores.shape == (2, 60)
+    assert keypoints.shape == (2, 75, 17, 3)
+    assert scores.shape == (2, 75)
     assert torch.isfinite(keypoints).all()
     assert ((scores >= 0) & (scores <= 1)).all()
 
