@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from engines.artefact import Artefact, Manifest, StageName
 from engines.canvas_stage import EngineFactory, Observer, Stage, observe_nothing
 from engines.decoding.pose_scores import padded_areas_px2
-from engines.engine import Engine, EngineSpec, Tensors
+from engines.engine import EngineSpec, Tensors
+from engines.lazy_engine import LazyEngine
 from engines.pending import Pending, submitted
 from engines.preprocessing.device_frames import taken_planes
 from stream.clock import Clock
@@ -68,10 +69,9 @@ class CropStage:
                 f"model {self.manifest.name} is a {self.manifest.stage} model, "
                 f"expected a {stage} model here; `posestream models` lists what there is"
             )
-        self._make_engine, self._clock, self._observe = make_engine, clock, observe
+        self._clock, self._observe = clock, observe
         self._name: Stage = "refine" if stage == "refiner" else "pose"
-        self._engine: Engine | None = None
-        self._closed = False
+        self._engine = LazyEngine(self.manifest.name, lambda: make_engine(self.size))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,7 +81,7 @@ class CropStage:
     @property
     def engine_specs(self) -> tuple[EngineSpec, ...]:
         """The engine, if it was opened."""
-        return () if self._engine is None else (self._engine.spec,)
+        return self._engine.specs
 
     def prepare(self) -> EngineSpec:
         """Opens the engine now, so that nobody waits for it.
@@ -89,7 +89,7 @@ class CropStage:
         Raises:
             EngineError: if it cannot be opened, or after `close`.
         """
-        return self._opened().spec
+        return self._engine.opened().spec
 
     def run(self, people: Sequence[PeopleInFrame]) -> list[Floats]:
         """(N, J, 3) poses of each frame's people in source pixels; all people ride together.
@@ -104,7 +104,7 @@ class CropStage:
         count = sum(map(len, places))
         if not count:
             return [np.zeros((0, 17, 3), np.float32) for _ in people]
-        engine, began, cutting = self._opened(), start, 0.0
+        engine, began, cutting = self._engine.opened(), start, 0.0
         pending: list[Pending] = []
         for inputs in self._inputs(people, places, chunk_sizes(engine.spec, count)):
             cutting += self._clock.monotonic() - began
@@ -124,17 +124,7 @@ class CropStage:
 
     def close(self) -> None:
         """Frees the engine; a second call does nothing, `run` afterwards raises EngineError."""
-        self._closed = True
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-
-    def _opened(self) -> Engine:
-        if self._closed:
-            raise EngineError(f"model {self.manifest.name} was closed; make a new estimator")
-        if self._engine is None:
-            self._engine = self._make_engine(self.size)
-        return self._engine
+        self._engine.close()
 
     def _places(self, boxes_px: Floats) -> list[CropAffine]:
         # Edges at -0.5 are COCO's 0: its boxes count from the corner of the picture.

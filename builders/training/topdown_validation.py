@@ -11,7 +11,13 @@ import torch
 from torch import nn
 
 from builders.evaluation.coco_eval import keypoint_statistics
-from builders.evaluation.labels import LabelledSet, Labels, labelled_set, read_labels
+from builders.evaluation.labels import (
+    LabelledSet,
+    Labels,
+    Record,
+    labelled_set,
+    read_labels,
+)
 from builders.evaluation.pck import PckScale, pck_report
 from builders.evaluation.people import Floats, People, read_rgb
 from builders.evaluation.top_down import scored_people
@@ -51,28 +57,47 @@ def measure_in_true_boxes(form: CropForm, labelled: LabelledSet) -> dict[str, fl
     return {name: statistics[name] for name in ("AP", "AR")} | {"PCK@0.1": pck["PCK@0.1"]}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundInBox:
+    """What was found in a labelled box."""
+
+    person: Record
+    """Whose box it is."""
+    keypoints: Floats
+    """(17, 3) x, y in pixels of the picture, and confidence."""
+    area_px2: float
+    """Of the crop, in the picture."""
+
+
 def people_in_true_boxes(form: CropForm, labels: Labels) -> dict[int, People]:
     """People by picture, each from its labelled box; crops of several pictures run together."""
-    poses: dict[int, list[Floats]] = defaultdict(list)
-    areas: dict[int, list[float]] = defaultdict(list)
-    for ids, affines, crops in _batches(form, labels):
-        keypoints = _run(form.graph, crops)
-        for image_id, affine, pose in zip(ids, affines, keypoints, strict=True):
-            pose[:, :2] = affine.to_source(pose[:, :2])
-            poses[image_id].append(pose)
-            areas[image_id].append(affine.width_px**2 * form.size[1] / form.size[0])
+    by_picture: dict[int, list[FoundInBox]] = defaultdict(list)
+    for one in poses_in_true_boxes(form, labels):
+        by_picture[one.person["image_id"]].append(one)
     return {
         image_id: scored_people(
-            np.stack(found), np.ones(len(found), np.float32), np.array(areas[image_id]), COCO_17
+            np.stack([one.keypoints for one in found]),
+            np.ones(len(found), np.float32),
+            np.array([one.area_px2 for one in found]),
+            COCO_17,
         )
-        for image_id, found in poses.items()
+        for image_id, found in by_picture.items()
     }
+
+
+def poses_in_true_boxes(form: CropForm, labels: Labels) -> Iterator[FoundInBox]:
+    """The pose of everybody who counts, doubles too."""
+    for people, affines, crops in _batches(form, labels):
+        keypoints = _run(form.graph, crops)
+        for person, affine, pose in zip(people, affines, keypoints, strict=True):
+            pose[:, :2] = affine.to_source(pose[:, :2])
+            yield FoundInBox(person, pose, affine.width_px**2 * form.size[1] / form.size[0])
 
 
 def _batches(
     form: CropForm, labels: Labels
-) -> Iterator[tuple[list[int], list[CropAffine], np.ndarray]]:
-    """Ids of pictures, affines, and crops (N, h, w, 3) uint8."""
+) -> Iterator[tuple[list[Record], list[CropAffine], np.ndarray]]:
+    """People, affines, and crops (N, h, w, 3) uint8."""
     files = {picture["id"]: picture["file_name"] for picture in labels.pictures}
     people = [person for person in labels.counted() if min(person["bbox"][2:]) > 0]
     people.sort(key=lambda person: int(person["image_id"]))
@@ -84,7 +109,7 @@ def _batches(
             cv2.warpAffine(read_rgb(path), affine.matrix(), form.size, flags=cv2.INTER_LINEAR)
             for path, affine in zip(paths, affines, strict=True)
         ]
-        yield [person["image_id"] for person in some], affines, np.stack(crops)
+        yield some, affines, np.stack(crops)
 
 
 def _run(graph: nn.Module, crops: np.ndarray) -> Floats:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from engines.artefact import NO_PICTURE, Artefact
 from engines.canvas_stage import EngineFactory, Observer, observe_nothing
 from engines.cascade.first_stage import PeopleSoFar
-from engines.engine import Engine, EngineSpec
+from engines.engine import EngineSpec
+from engines.lazy_engine import LazyEngine
 from stream.clock import Clock
 from stream.errors import EngineError
 
@@ -38,15 +39,14 @@ class ScoreStage:
         clock: Clock,
         observe: Observer = observe_nothing,
     ) -> None:
-        self._manifest, self._make_engine = artefact.manifest, make_engine
+        self._manifest = artefact.manifest
         self._clock, self._observe = clock, observe
-        self._engine: Engine | None = None
-        self._closed = False
+        self._engine = LazyEngine(self._manifest.name, lambda: make_engine(NO_PICTURE))
 
     @property
     def engine_specs(self) -> tuple[EngineSpec, ...]:
         """The engine, if it was opened."""
-        return () if self._engine is None else (self._engine.spec,)
+        return self._engine.specs
 
     def prepare(self) -> EngineSpec:
         """Opens the engine now, so that nobody waits for it.
@@ -54,7 +54,7 @@ class ScoreStage:
         Raises:
             EngineError: if it cannot be opened, or after `close`.
         """
-        return self._opened().spec
+        return self._engine.opened().spec
 
     def run(self, people: Sequence[PeopleSoFar], least: np.float32) -> list[PeopleSoFar]:
         """Those who are people by their new scores, best first; all poses ride in one batch.
@@ -71,7 +71,7 @@ class ScoreStage:
         scores = np.concatenate([one.scores for one in people])
         if not len(scores):
             return list(people)
-        found = self._opened().infer({"poses": poses, "scores": scores})["rescored"]
+        found = self._engine.opened().infer({"poses": poses, "scores": scores})["rescored"]
         if not np.isfinite(found).all():
             raise EngineError(
                 f"model {self._manifest.name} gave NaN or infinity for some of {len(found)} "
@@ -85,17 +85,7 @@ class ScoreStage:
 
     def close(self) -> None:
         """Frees the engine; a second call does nothing, `run` afterwards raises EngineError."""
-        self._closed = True
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-
-    def _opened(self) -> Engine:
-        if self._closed:
-            raise EngineError(f"model {self._manifest.name} was closed; make a new estimator")
-        if self._engine is None:
-            self._engine = self._make_engine(NO_PICTURE)
-        return self._engine
+        self._engine.close()
 
 
 def _told(people: PeopleSoFar, scores: Floats, least: np.float32) -> PeopleSoFar:

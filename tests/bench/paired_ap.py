@@ -1,14 +1,17 @@
 """What one top-down network's AP is above another's on the same people, with a bootstrap interval.
 
-    python -m tests.bench.paired_ap --data DATA --run RUN [--over RUN] [--set NAME] --out FILE.json
+    python -m tests.bench.paired_ap --data DATA --run RUN [--over RUN] [--sets NAME ...]
+        [--padding 1.1] --out FILE.json
 
 A run of Graph-PCNN stands against its own first stage, any other against the run that `--over`
-names. True boxes, no flip test, one labelled person a picture (`lspet/val`): then a pose can only
-be right about its own person, and AP follows from (OKS, score) of each.
+names. True boxes, no flip test; everybody's pose is held against the person whose box it was found
+in, so that AP follows from (OKS, score) of each, and several sets can be taken as one.
 """
 # ruff: noqa: TID253 - it runs networks
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,10 +24,11 @@ from builders.evaluation.labels import Labels, labelled_set, read_labels
 from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.release import release_form, trained_network
 from builders.training.recipe import load_recipe
-from builders.training.scored_poses import best_oks
+from builders.training.scored_poses import oks
 from builders.training.settings import Folders
 from builders.training.topdown_trunks import channel_order, first_cell_px
-from builders.training.topdown_validation import CropForm, people_in_true_boxes
+from builders.training.topdown_validation import CropForm, poses_in_true_boxes
+from engines.decoding.pose_scores import scores_in_boxes
 from tests.bench.report import Figure, write_report
 
 Array = NDArray[np.float64]
@@ -61,30 +65,29 @@ def interval(
     return float(low), float(high)
 
 
-def graphs_of(data: Path, run: Path, over: Path | None) -> tuple[list[nn.Module], tuple[int, int]]:
-    """The compared one, then the one in question; and the size of their crops."""
+def compared(data: Path, run: Path, over: Path | None) -> list[CropForm]:
+    """The compared one, then the one in question, in crops as the recipe pads them."""
     recipe = load_recipe(run / "recipe.yaml")
     network, _ = trained_network(recipe, Folders(data, run))
     task: Any = recipe.task
-    own, size = release_form(recipe).graph(network), (task.crop.width, task.crop.height)
+    form = release_form(recipe)
+    own = CropForm(form.graph(network), (task.crop.width, task.crop.height), task.crop.padding)
     if over is not None:
-        return [graphs_of(data, over, None)[0][-1], own], size
+        return [compared(data, over, None)[-1], own]
     if recipe.network != "graph_pcnn":
-        return [own], size
+        return [own]
     stage1 = cast(nn.Module, network.stage1)
     order, first = channel_order(task.trunk), first_cell_px(task.trunk)
-    return [TopDownGraph(stage1, order, FlipTest.OFF, first).eval(), own], size
+    return [replace(own, graph=TopDownGraph(stage1, order, FlipTest.OFF, first).eval()), own]
 
 
-def measured(graph: nn.Module, size: tuple[int, int], labels: Labels) -> tuple[Array, Array]:
-    """(N,) OKS and (N,) scores by picture."""
-    found = people_in_true_boxes(CropForm(graph, size), labels)
-    ids = sorted(found)
-    if any(len(found[image_id][1]) != 1 for image_id in ids):
-        raise ValueError("expected one labelled person a picture")
-    oks = best_oks(labels, ids, np.stack([found[image_id][0][0] for image_id in ids]))
-    scores = np.array([found[image_id][1][0] for image_id in ids], np.float64)
-    return np.asarray(oks, np.float64), scores
+def measured(form: CropForm, sets: Sequence[Labels]) -> tuple[Array, Array]:
+    """(N,) OKS with one's own person and (N,) scores, of everybody of all sets."""
+    found = [one for labels in sets for one in poses_in_true_boxes(form, labels)]
+    poses = np.stack([one.keypoints for one in found])
+    alike = [oks(one.keypoints, one.person) for one in found]
+    scores = scores_in_boxes(poses, np.ones(len(poses), np.float32))
+    return np.array(alike), scores.astype(np.float64)
 
 
 def main() -> None:
@@ -93,18 +96,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--over", type=Path, default=None)
-    parser.add_argument("--set", default="lspet")
+    parser.add_argument("--sets", nargs="+", default=["lspet"])
+    parser.add_argument("--padding", type=float, default=None, help="else the recipe's")
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    labels = read_labels(labelled_set(options.data, options.set, "val"))
-    graphs, size = graphs_of(options.data, options.run, options.over)
-    if len(graphs) < 2:
+    sets = [read_labels(labelled_set(options.data, name, "val")) for name in options.sets]
+    found = compared(options.data, options.run, options.over)
+    forms = [replace(form, padding=options.padding or form.padding) for form in found]
+    if len(forms) < 2:
         parser.error("--over: which run to compare with")
-    without, with_it = (measured(graph, size, labels) for graph in graphs)
+    without, with_it = (measured(form, sets) for form in forms)
     before, after = average_precision(*without), average_precision(*with_it)
     better = with_it[0] - without[0]
-    where = f"{options.set}/val, {size[0]}x{size[1]}"
+    width, height = forms[0].size
+    where = f"{' + '.join(options.sets)}, {width}x{height}"
     figures = [
         Figure(f"AP without, {where}", before, "AP"),
         Figure(f"AP with, {where}", after, "AP"),
@@ -116,6 +122,7 @@ def main() -> None:
         "run": options.run.name,
         "over": options.over.name if options.over else "its first stage",
         "people": len(better),
+        "padding": forms[0].padding,
         "gain of AP, 95 % of draws with return": interval(without, with_it),
         "gain of mean OKS, standard error": error,
     }
