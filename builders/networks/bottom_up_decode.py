@@ -18,8 +18,12 @@ from builders.networks.bottom_up import JOINTS, STRIDE, BottomUpMaps, CompactBot
 
 CANDIDATES = 30
 """People per canvas, and joint peaks per joint, as in HGG."""
+NEAR_FACTOR = 3
+"""Of the canvas that is for near people only."""
 NEAR_CANDIDATES = 15
-"""People of a canvas shrunk to a third: who is found only there is near, so there are few."""
+"""People of that canvas: there are few."""
+NEAR_PX = 64.0
+"""Least extent of a near person's joints there, in pixels of the shrunk canvas."""
 TRUNK_STRIDE = 32
 """Of the trunk's smallest maps."""
 SUREST_JOINTS = 12
@@ -116,13 +120,24 @@ class BottomUpGraph(nn.Module):
             return keypoints, scores
         small = filled_up(functional.avg_pool2d(pixels, factor))
         keypoints, scores = self.poses(self.network(small), candidates_at(factor))
+        if factor >= NEAR_FACTOR:
+            scores = scores * is_near(keypoints)
         canvas = (keypoints[..., :2] + 0.5) * factor - 0.5
         return torch.cat((canvas, keypoints[..., 2:]), -1), scores
 
 
 def candidates_at(factor: int) -> int:
     """How many people come of the canvas shrunk by so much."""
-    return CANDIDATES if factor < 3 else NEAR_CANDIDATES
+    return CANDIDATES if factor < NEAR_FACTOR else NEAR_CANDIDATES
+
+
+def is_near(keypoints: Tensor) -> Tensor:
+    """(B, M) 1 for poses (B, M, 17, 3) of some size, else 0: larger canvases show the small ones
+    better, and what is small in the smallest is mostly clutter.
+    """
+    points = keypoints[..., :2]
+    size = (points.amax(2) - points.amin(2)).amax(-1)
+    return (size >= NEAR_PX).to(keypoints.dtype)
 
 
 def filled_up(pixels: Tensor) -> Tensor:

@@ -3,11 +3,13 @@ import torch
 
 from builders.networks.bottom_up import BottomUpMaps, CompactBottomUp, HeadSettings, heads_of
 from builders.networks.bottom_up_decode import (
+    NEAR_PX,
     BottomUpGraph,
     DecodeSettings,
     PosesFromMaps,
     best_peaks,
     filled_up,
+    is_near,
 )
 
 
@@ -78,6 +80,12 @@ def test_without_units_there_is_the_first_estimate_alone() -> None:
     assert whole.first is not None
     torch.testing.assert_close(torch.cat((bare.heat, bare.centre), 1), whole.first)
     assert heads_of(network.without_units().state_dict()) == HeadSettings(32, None, 0)
+
+
+def test_the_smallest_canvas_is_for_near_people_only() -> None:
+    poses = torch.zeros(1, 2, 17, 3)
+    poses[0, 0, 3, 0], poses[0, 1, 3, 1] = NEAR_PX - 1, NEAR_PX
+    assert is_near(poses).tolist() == [[0, 1]]
 
 
 def test_a_shrunk_canvas_is_filled_up_with_grey_on_the_right_and_below() -> None:
