@@ -132,8 +132,9 @@ def candidates_at(factor: int) -> int:
 
 
 def is_near(keypoints: Tensor) -> Tensor:
-    """(B, M) 1 for poses (B, M, 17, 3) of some size, else 0: larger canvases show the small ones
-    better, and what is small in the smallest is mostly clutter.
+    """(B, M) 1 for poses (B, M, 17, 3) that are large enough, else 0.
+
+    The small ones larger canvases show better, and what is small in the smallest is mostly clutter.
     """
     points = keypoints[..., :2]
     size = (points.amax(2) - points.amin(2)).amax(-1)

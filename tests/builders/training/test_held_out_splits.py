@@ -51,6 +51,9 @@ def test_a_recipe_learns_from_no_validation_split_and_could_not(path: Path) -> N
 
 @pytest.mark.parametrize("model", list_models(), ids=lambda model: model.name)
 def test_a_shipped_model_learnt_from_the_sets_of_its_recipe(model: Manifest) -> None:
+    if model.training["data"] == "none":  # start weights as they are
+        assert set(model.training) == {"start_weights", "data"}
+        return
     recipe = load_recipe(REPOSITORY / model.training["recipe"])
     content = yaml.safe_load((REPOSITORY / model.training["recipe"]).read_text("utf-8"))
     labels = [section["annotations"] for section in learnt_from(content["task"])]
