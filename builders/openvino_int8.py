@@ -1,7 +1,6 @@
 """int8 for OpenVINO by NNCF's post-training quantisation, judged by final keypoints."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from builders.layer_choice import LayerChoice, Layers, choose_layers
 from engines.artefact import Artefact
 from engines.openvino_engine import QUANTISED_NAME
 from engines.openvino_graph import with_fp32_layers
-from engines.openvino_package import TELEMETRY, import_openvino
+from engines.openvino_package import import_openvino, openvino_core, without_telemetry
 from engines.tensor_check import fixed_inputs
 from stream.errors import EngineError
 
@@ -28,7 +27,7 @@ def write_int8_graph(calibration: Calibration, folder: Path, say: Say) -> LayerC
     Raises:
         EngineError: if NNCF is missing or no choice of layers holds the limits.
     """
-    core, artefact = import_openvino().Core(), calibration.artefact
+    core, artefact = openvino_core(), calibration.artefact
     layers = quantisable_convolutions(artefact)
     say(f"collects ranges of {len(layers)} convolutions from {len(calibration.ranges)} pictures")
     made: dict[Layers, Any] = {}
@@ -45,14 +44,14 @@ def write_int8_graph(calibration: Calibration, folder: Path, say: Say) -> LayerC
 
 def write_unjudged_graph(calibration: Calibration, layers: Layers, folder: Path) -> None:
     """Writes the graph with just these layers quantised, whatever becomes of its people."""
-    model = import_openvino().Core().read_model(calibration.artefact.onnx_path)
+    model = openvino_core().read_model(calibration.artefact.onnx_path)
     _save(_quantised(model, calibration, layers), folder)
 
 
 def quantisable_convolutions(artefact: Artefact) -> Layers:
     """Convolutions that may be quantised, in the order of the graph; not those that keep fp32."""
     kept = artefact.manifest.fp32_layers
-    names = _layers(import_openvino().Core().read_model(artefact.onnx_path))
+    names = _layers(openvino_core().read_model(artefact.onnx_path))
     return tuple(name for name in names if not any(one in name for one in kept))
 
 
@@ -113,19 +112,13 @@ def _import_nncf() -> Any:
     Raises:
         EngineError: if it is missing.
     """
-    hide = TELEMETRY not in sys.modules
-    if hide:
-        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # makes its import fail
     try:
-        with warnings.catch_warnings():
+        with without_telemetry(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import nncf  # noqa: PLC0415 - 2 s that only a quantisation pays
     except ImportError as error:
         raise EngineError(
             "nncf is not installed; int8 needs it: pip install 'posestream[build]'"
         ) from error
-    finally:
-        if hide:
-            del sys.modules[TELEMETRY]
     nncf.set_log_level(logging.ERROR)
     return nncf

@@ -1,6 +1,8 @@
 """OpenVINO's package, and its core of this process. The only file that imports openvino."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -9,27 +11,36 @@ from stream.errors import EngineError
 TELEMETRY = "openvino_telemetry"
 
 
-def import_openvino() -> Any:
-    """The package, imported so that it does not phone home.
+@contextmanager
+def without_telemetry() -> Iterator[None]:
+    """Lets OpenVINO, and what builds on it, be imported without phoning home.
 
-    Its import sends an event to Google Analytics, writes an id into the home folder and leaves a
+    Their import sends an event to Google Analytics, writes an id into the home folder and leaves a
     thread behind, unless `openvino_telemetry` is not installed; so we hide that for the moment.
-
-    Raises:
-        EngineError: if OpenVINO is missing.
     """
     hide = TELEMETRY not in sys.modules
     if hide:
         sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # makes its import fail
     try:
-        import openvino  # here, not above: 0.3 s that only those pay who run it
+        yield
+    finally:
+        if hide:
+            del sys.modules[TELEMETRY]
+
+
+def import_openvino() -> Any:
+    """The package, imported so that it does not phone home.
+
+    Raises:
+        EngineError: if OpenVINO is missing.
+    """
+    try:
+        with without_telemetry():
+            import openvino  # here, not above: 0.3 s that only those pay who run it
     except ImportError as error:
         raise EngineError(
             "openvino is not installed; install it with: pip install 'openvino>=2026.2,<2027'"
         ) from error
-    finally:
-        if hide:
-            del sys.modules[TELEMETRY]
     return openvino
 
 
