@@ -55,8 +55,13 @@ class HeadSettings:
     regression_channels: int | None = 64
     """Of the offset unit; without one, offsets and centre are the first estimate's."""
     guide_units: int = len(DILATIONS)
-    """Joint-map units, of the first so many dilations; without any, and without an offset unit,
-    the network's maps are its first estimate."""
+    """Joint-map units, of the first so many dilations; without any there is no offset unit either,
+    and the network's maps are its first estimate."""
+
+    def __post_init__(self) -> None:
+        """Refuses an offset unit that nothing guides."""
+        if not self.guide_units and self.regression_channels is not None:
+            raise ValueError("an offset unit is guided by joint-map units; there are none")
 
 
 class CompactBottomUp(nn.Module):
@@ -95,18 +100,17 @@ class CompactBottomUp(nn.Module):
 
     def maps(self, p2: Tensor, p3: Tensor, p4: Tensor) -> BottomUpMaps:
         """What the trunk gave to maps at stride 4."""
-        if not self.heads.guide_units:
-            heat, centre, regress = self.first(p2)
-            return BottomUpMaps(heat, centre, -_x_before_y(regress))
-        p4 = functional.interpolate(p4, scale_factor=2.0, mode="bilinear", align_corners=False)
         heat, centre, regress = self.first(p2)
+        offset = -_x_before_y(regress)
+        if not self.heads.guide_units:
+            return BottomUpMaps(heat, centre, offset)
+        p4 = functional.interpolate(p4, scale_factor=2.0, mode="bilinear", align_corners=False)
         fine = torch.cat((p2, heat, centre, regress / OFFSET_SCALE), 1)
         features = torch.cat((functional.pixel_unshuffle(fine, 2), p3, p4), 1)
         guide = self.transition_guide(features)
         more = self.guide_out(guide_mean(self.guide_units, guide))  # (B, 68, H/2, W/2)
         first = torch.cat((heat, centre), 1)
         heat = heat + functional.pixel_shuffle(more, 2)
-        offset = -_x_before_y(regress)
         if self.heads.regression_channels is None:
             return BottomUpMaps(heat, centre, offset, first)
         guided = torch.cat((features, functional.pixel_unshuffle(heat, 2)), 1)

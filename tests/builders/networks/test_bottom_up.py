@@ -79,7 +79,10 @@ def test_without_units_there_is_the_first_estimate_alone() -> None:
         bare, whole = network.without_units()(pixels), network(pixels)
     assert whole.first is not None
     torch.testing.assert_close(torch.cat((bare.heat, bare.centre), 1), whole.first)
+    torch.testing.assert_close(bare.offset, network.lighter()(pixels).offset)
     assert heads_of(network.without_units().state_dict()) == HeadSettings(32, None, 0)
+    with pytest.raises(ValueError, match="there are none"):
+        HeadSettings(8, 8, 0)
 
 
 def test_the_smallest_canvas_is_for_near_people_only() -> None:
