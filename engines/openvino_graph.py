@@ -20,8 +20,8 @@ def unshare_constants(model: Any) -> None:
     """Gives every layer of an `openvino.Model` constants of its own.
 
     Where a graph runs a network on several sizes of a picture, each bias belongs to several
-    convolutions, and OpenVINO (2026.2) then computes their activations apart instead of together
-    with them: `bottom_up` took a sixth longer.
+    convolutions, and OpenVINO (2026.4) then computes their activations apart instead of together
+    with them, which costs about a tenth of the time (`docs/training_runs.md`, "Sizes and units").
     """
     constant = import_openvino().op.Constant
     for layer in model.get_ordered_ops():
