@@ -22,12 +22,28 @@ def unshare_constants(model: Any) -> None:
     Where a graph runs a network on several sizes of a picture, each bias belongs to several
     convolutions, and OpenVINO (2026.4) then computes their activations apart instead of together
     with them, which costs about a tenth of the time (`docs/training_runs.md`, "Sizes and units").
+    Biases that are stored in half precision are widened here, as OpenVINO does not add them in the
+    convolution either.
     """
     constant = import_openvino().op.Constant
     for layer in model.get_ordered_ops():
         if layer.get_type_name() == "Constant":
-            for reader in list(layer.output(0).get_target_inputs())[1:]:
-                reader.replace_source_output(constant(np.array(layer.data)).output(0))
+            readers, value = list(layer.output(0).get_target_inputs())[1:], np.array(layer.data)
+        elif _is_widened_bias(layer):
+            stored = layer.input_value(0).get_node()
+            readers = list(layer.output(0).get_target_inputs())
+            value = np.array(stored.data).astype(np.float32)
+        else:
+            continue
+        for reader in readers:
+            reader.replace_source_output(constant(value).output(0))
+
+
+def _is_widened_bias(layer: Any) -> bool:
+    if layer.get_type_name() != "Convert" or len(layer.get_output_partial_shape(0)) != 1:
+        return False
+    stored = layer.input_value(0).get_node()
+    return stored.get_type_name() == "Constant" and bool(stored.data.dtype == np.float16)
 
 
 def with_fp32_layers(model: Any, names: Sequence[str]) -> Any:

@@ -83,14 +83,14 @@ def picture_from_rgb(rgb: NDArray[np.uint8]) -> Picture:
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
         raise PoseError(f"expected uint8 (H, W, 3) with H, W >= 1, got {rgb.dtype} {rgb.shape}")
     height, width = rgb.shape[:2]
-    to_yuv = np.linalg.inv(yuv_to_rgb(ColourSpace.BT601, full_range=True)[:, :3])
-    planes = rgb.astype(np.float32) @ to_yuv.T.astype(np.float32)
-    planes[..., 1:] += 128
     half = ((width + 1) // 2, (height + 1) // 2)
-    chroma = cv2.resize(np.ascontiguousarray(planes[..., 1:]), half, interpolation=cv2.INTER_AREA)
-    chroma = chroma.reshape(half[1], half[0], 2)
-    y, u, v = (_to_uint8(plane) for plane in (planes[..., 0], chroma[..., 0], chroma[..., 1]))
-    return Picture(y, u, v, ColourSpace.BT601, full_range=True)
+    matrix = _rgb_to_yuv(ColourSpace.BT601)
+    luma: Plane = cv2.transform(np.ascontiguousarray(rgb), matrix[:1])  # type: ignore[assignment]
+    # The mean of a block's chroma is the chroma of its mean: a quarter of the pixels to multiply.
+    means = cv2.resize(rgb.astype(np.float32), half, interpolation=cv2.INTER_AREA)
+    chroma = cv2.transform(means.reshape(half[1], half[0], 3), matrix[1:])
+    u, v = (_to_uint8(chroma[..., plane]) for plane in (0, 1))
+    return Picture(luma.reshape(height, width), u, v, ColourSpace.BT601, full_range=True)
 
 
 def black_picture(
@@ -200,6 +200,13 @@ def yuv_to_rgb(space: ColourSpace, *, full_range: bool) -> NDArray[np.float64]:
         [[luma, 0, red], [luma, -blue * kb / kg, -red * kr / kg], [luma, blue, 0]], np.float64
     )
     return np.hstack([linear, -linear @ np.array([[black], [128.0], [128.0]])])
+
+
+@lru_cache(maxsize=8)
+def _rgb_to_yuv(space: ColourSpace) -> NDArray[np.float64]:
+    """(3, 4) matrix from (r, g, b, 1) to full-range (y, u, v)."""
+    linear = np.linalg.inv(yuv_to_rgb(space, full_range=True)[:, :3])
+    return np.hstack([linear, [[0.0], [128.0], [128.0]]])
 
 
 def _to_uint8(plane: NDArray[Any]) -> Plane:

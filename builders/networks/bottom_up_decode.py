@@ -57,7 +57,7 @@ class PosesFromMaps(nn.Module):
         """See the class; candidates come best centre first and may be doubles."""
         W = maps.heat.shape[-1]
         centre_value, cell = best_peaks(maps.centre, 3, people)  # (B, 1, M)
-        regressed = _poses_at(maps.offset, cell[:, 0], W)  # (B, M, 17, 2) cells
+        regressed = _poses_at(maps, cell[:, 0], W)  # (B, M, 17, 2) cells
         own_heat = _sample(maps.heat, regressed)  # (B, M, 17)
         peak_value, peak_cell = best_peaks(maps.heat, 3)  # (B, 17, P)
         peak_xy = _refined(maps.heat, peak_cell, W)  # (B, 17, P, 2)
@@ -118,7 +118,7 @@ class BottomUpGraph(nn.Module):
         if factor == 1:
             keypoints, scores = self.poses(self.network(pixels))
             return keypoints, scores
-        small = filled_up(functional.avg_pool2d(pixels, factor))
+        small = filled_up(shrunk(pixels, factor))
         keypoints, scores = self.poses(self.network(small), candidates_at(factor))
         if factor >= NEAR_FACTOR:
             scores = scores * is_near(keypoints)
@@ -141,6 +141,15 @@ def is_near(keypoints: Tensor) -> Tensor:
     return (size >= NEAR_PX).to(keypoints.dtype)
 
 
+def shrunk(pixels: Tensor, factor: int) -> Tensor:
+    """(B, 3, H, W) with blocks of `factor` x `factor` pixels averaged.
+
+    By a convolution: OpenVINO (2026.4) moves three channels to blocks of sixteen before it pools.
+    """
+    ones = torch.ones(3, 1, factor, factor, dtype=pixels.dtype, device=pixels.device)
+    return functional.conv2d(pixels, ones, stride=factor, groups=3) / factor**2
+
+
 def filled_up(pixels: Tensor) -> Tensor:
     """(B, 3, H, W) with grey on the right and below, until the sides are multiples of 32."""
     right, below = (-side % TRUNK_STRIDE for side in (pixels.shape[3], pixels.shape[2]))
@@ -155,13 +164,20 @@ def best_peaks(maps: Tensor, window: int, count: int = CANDIDATES) -> tuple[Tens
     return values, cells
 
 
-def _poses_at(offset: Tensor, cell: Tensor, W: int) -> Tensor:
-    """(B, 34, H, W) and (B, M) to absolute joints (B, M, 17, 2) in cells: cell minus offset."""
+def _poses_at(maps: BottomUpMaps, cell: Tensor, W: int) -> Tensor:
+    """Absolute joints (B, M, 17, 2) in cells, of centres at cells (B, M): cell minus offset."""
     M = cell.shape[1]
-    index = cell[:, None].expand(-1, 2 * JOINTS, -1)
-    gathered = offset.flatten(2).gather(2, index).transpose(1, 2)  # (B, M, 34)
+    offset = offsets_at(maps, cell).transpose(1, 2)  # (B, M, 34)
     at = torch.stack(_column_row(cell, W), -1)  # (B, M, 2)
-    return at.to(offset.dtype)[:, :, None] - gathered.reshape(-1, M, JOINTS, 2)
+    return at.to(offset.dtype)[:, :, None] - offset.reshape(-1, M, JOINTS, 2)
+
+
+def offsets_at(maps: BottomUpMaps, cell: Tensor) -> Tensor:
+    """(B, 34, M) of cells (B, M)."""
+    if maps.offset_at is not None:
+        return maps.offset_at(cell)
+    index = cell[:, None].expand(-1, 2 * JOINTS, -1)
+    return maps.offset.flatten(2).gather(2, index)
 
 
 def _column_row(cell: Tensor, W: int) -> tuple[Tensor, Tensor]:

@@ -216,6 +216,25 @@ class FirstMaps(nn.Module):
         """
         return torch.sigmoid(self.heat(p2)), torch.sigmoid(self.centre(p2)), self.regress(p2)
 
+    def regress_at(self, p2: Tensor, cell: Tensor) -> Tensor:
+        """`regress` (B, 34, M) at cells (B, M), counted row by row: much cheaper for a few."""
+        weight = convolutions_of([self.regress])[0].weight
+        windows = windows_at(p2, cell)
+        features = functional.conv2d(windows, weight, stride=3, groups=windows.shape[1])
+        values: Tensor = self.regress[1:](features)
+        return values[:, :, 0]
+
+
+def windows_at(maps: Tensor, cell: Tensor) -> Tensor:
+    """(B, C, 3, 3 M): the 3x3 cells of maps (B, C, H, W) around cells (B, M), side by side."""
+    row = maps.shape[3] + 2
+    padded = functional.pad(maps, (1, 1, 1, 1)).flatten(2)
+    corner = cell + 2 * torch.div(cell, maps.shape[3], rounding_mode="trunc")
+    rows = [torch.stack([corner + y * row + x for x in range(3)], -1) for y in range(3)]
+    index = torch.stack(rows, 1).flatten(1)[:, None].expand(-1, maps.shape[1], -1)
+    windows = padded.gather(2, index)
+    return windows.reshape(*windows.shape[:2], 3, -1)
+
 
 def head_features() -> nn.Sequential:
     """The first part of each of MoveNet's heads: P2 to (B, 96, H, W)."""

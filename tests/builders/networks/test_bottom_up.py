@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,6 +12,8 @@ from builders.networks.bottom_up_decode import (
     best_peaks,
     filled_up,
     is_near,
+    offsets_at,
+    shrunk,
 )
 
 
@@ -69,6 +73,23 @@ def test_lighter_keeps_what_the_first_unit_says_and_the_first_offsets() -> None:
     assert not light.training
     assert heads_of(light.state_dict()) == HeadSettings(8, None, 1)
     assert heads_of(CompactBottomUp(HeadSettings(8, 16)).state_dict()) == HeadSettings(8, 16)
+
+
+def test_offsets_at_cells_are_those_of_the_whole_map() -> None:
+    torch.manual_seed(0)
+    network = CompactBottomUp(HeadSettings(guide_units=0, regression_channels=None)).eval()
+    cells = torch.tensor([[0, 23, 24, 200, 383], [360, 191, 1, 100, 47]])  # corners and borders too
+    with torch.no_grad():
+        maps = network(torch.randn(2, 3, 64, 96))
+        whole = offsets_at(replace(maps, offset_at=None), cells)
+        torch.testing.assert_close(offsets_at(maps, cells), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_shrinking_averages_blocks() -> None:
+    pixels = torch.randn(2, 3, 12, 18)
+    for factor in (2, 3):
+        averaged = torch.nn.functional.avg_pool2d(pixels, factor)
+        torch.testing.assert_close(shrunk(pixels, factor), averaged)
 
 
 def test_without_units_there_is_the_first_estimate_alone() -> None:
@@ -193,7 +214,8 @@ class SeesSmallCanvasOnly(CompactBottomUp):
         if pixels.shape[-1] == 4 * maps.heat.shape[-1]:
             return maps
         H, W = pixels.shape[2] // 4, pixels.shape[3] // 4
-        return BottomUpMaps(*(torch.zeros(1, channels, H, W) for channels in (17, 1, 34)))
+        heat, centre, offset = (torch.zeros(1, channels, H, W) for channels in (17, 1, 34))
+        return BottomUpMaps(heat, centre, offset)
 
 
 def test_people_of_the_shrunk_canvas_come_in_pixels_of_the_canvas() -> None:
