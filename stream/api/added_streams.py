@@ -7,6 +7,7 @@ but none is lost. Where the site file names a stream too, the site file counts.
 
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,7 +19,7 @@ from stream.sinks.partial_file import PartialFile
 from stream.sinks.write_errors import write_error
 from stream.site_file.fault_words import fault_in_words
 from stream.site_file.read_site import ModelCheck, path_text
-from stream.site_file.site_model import Site
+from stream.site_file.site_model import Site, within
 
 log = logging.getLogger(__name__)
 
@@ -93,21 +94,14 @@ class AddedStreams:
 
     def plans(self, site: Site, folder: Path, check_model: ModelCheck) -> list[StreamPlan]:
         """What is kept, as far as it can be done beside the site file; tells what cannot."""
-        named = {stream.name for stream in site.streams}
-        places = site.limits.streams - len(named)
         plans: list[StreamPlan] = []
-        for wish in self._wishes:
-            try:
-                if wish.name in named:
-                    raise ConfigError(
-                        "the site file names a stream like it, which counts; take one of both out"
-                    )
-                if len(plans) >= places:
-                    raise ConfigError(f"limits.streams is {site.limits.streams}; raise it")
-                plans.append(new_plan(wish, site, folder, check_model))
-            except PoseStreamError as error:
-                fields = {"stream": wish.name, "cause": str(error)}
-                log.warning("added_stream_left_out", extra=fields)
+        for wish, plan in _planned(self._wishes, site, folder, check_model):
+            if isinstance(plan, PoseStreamError):
+                log.warning(
+                    "added_stream_left_out", extra={"stream": wish.name, "cause": str(plan)}
+                )
+            else:
+                plans.append(plan)
         return plans
 
     def _without(self, name: str) -> tuple[NetworkStream, ...]:
@@ -117,6 +111,44 @@ class AddedStreams:
         if self._path is not None:
             _write(self._path, _Kept(streams=wishes).model_dump_json(indent=2, exclude_unset=True))
         self._wishes = wishes
+
+
+def left_out(site: Site, folder: Path, check_model: ModelCheck) -> list[str]:
+    """Which streams of `api.added_streams` a daemon would not start, and why; writes nothing.
+
+    Raises:
+        ConfigError: if the file cannot be read, or holds something else than streams.
+    """
+    if site.api is None or site.api.added_streams is None:
+        return []
+    wishes = _read(within(folder, site.api.added_streams))
+    return [
+        f"added stream {wish.name} is left out: {plan}"
+        for wish, plan in _planned(wishes, site, folder, check_model)
+        if isinstance(plan, PoseStreamError)
+    ]
+
+
+def _planned(
+    wishes: Sequence[NetworkStream], site: Site, folder: Path, check_model: ModelCheck
+) -> Iterator[tuple[NetworkStream, StreamPlan | PoseStreamError]]:
+    """Each stream with its plan, or why it has none beside the site file."""
+    named = {stream.name for stream in site.streams}
+    places = site.limits.streams - len(named)
+    for wish in wishes:
+        try:
+            if wish.name in named:
+                raise ConfigError(
+                    "the site file names a stream like it, which counts; take one of both out"
+                )
+            if places <= 0:
+                raise ConfigError(f"limits.streams is {site.limits.streams}; raise it")
+            plan = new_plan(wish, site, folder, check_model)
+        except PoseStreamError as error:
+            yield wish, error
+        else:
+            places -= 1
+            yield wish, plan
 
 
 def _read(path: Path) -> tuple[NetworkStream, ...]:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from engines.cascade.models import find_cascade
 from engines.zoo_models import list_models
+from stream.api.added_streams import left_out
 from stream.errors import ArtefactError, ConfigError
 from stream.site_file.field_names import nearest
 from stream.site_file.read_site import SiteError, missing_secrets, read_site
@@ -26,12 +27,21 @@ def check_command(file: Path, *, secrets: bool) -> int:
     except SiteError as error:
         sys.stderr.write("".join(f"{line}\n" for line in error.in_lines()))
         return WRONG_USE
-    lacking = missing_secrets(site, file.parent) if secrets else []
-    sys.stderr.write("".join(f"{file}: {line}\n" for line in lacking))
-    if lacking:
+    if secrets and not _starts(site, file):
         return WRONG_USE
     Console().print(f"{file}: good; {in_words(site)}", soft_wrap=True, highlight=False)
     return DONE
+
+
+def _starts(site: Site, file: Path) -> bool:
+    """Whether all is there that the file refers to; says what is not, and who is left out."""
+    lacking = missing_secrets(site, file.parent)
+    try:
+        others = [] if lacking else left_out(site, file.parent, wrong_with_model)
+    except ConfigError as error:
+        lacking, others = [str(error)], []
+    sys.stderr.write("".join(f"{file}: {line}\n" for line in [*lacking, *others]))
+    return not lacking
 
 
 def wrong_with_model(name: str) -> str | None:

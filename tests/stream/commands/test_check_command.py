@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,35 @@ def test_an_unknown_model_is_a_fault_with_its_line_and_the_nearest_name(site: Pa
     [line] = done.stderr.splitlines()
     assert line.startswith(f"{site}:5: streams[1].model: ")
     assert "bottom_up" in line
+
+
+ADDED = """
+sinks: [{kind: jsonl, folder: out}]
+streams: [{name: gate, url: gate.mp4}]
+api: {added_streams: added.json}
+"""
+
+
+def test_added_streams_that_a_start_would_leave_out_are_named(site: Path) -> None:
+    site.write_text(ADDED, "utf-8")
+    added = site.with_name("added.json")
+    kept = [{"name": name, "url": "rtsp://192.0.2.1/live"} for name in ("gate", "yard")]
+    added.write_text(json.dumps({"streams": kept}), "utf-8")
+    before = added.stat().st_mtime_ns
+    done = posestream("check", site, cwd=site.parent)
+    assert done.returncode == 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"{site}: added stream gate is left out: the site file names")
+    assert added.stat().st_mtime_ns == before  # a check writes nothing
+
+
+def test_added_streams_that_keep_the_daemon_from_starting_are_a_fault(site: Path) -> None:
+    site.write_text(ADDED, "utf-8")
+    site.with_name("added.json").write_text("no streams", "utf-8")
+    done = posestream("check", site, cwd=site.parent)
+    assert done.returncode == 2
+    assert "api.added_streams" in done.stderr
+    assert "no JSON" in done.stderr
 
 
 @pytest.mark.parametrize(
