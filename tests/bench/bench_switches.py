@@ -6,12 +6,11 @@
 Street and laboratory clips, every frame, our tracker for everybody's poses. A peer's poses start a
 track from the lowest score that leaves empty frames empty, and continue one from a share of it that
 is the same for all; it is measured at other scores, too, so that nobody can say that it was held
-badly. Who is who is the teacher's to say, and the eye's (`true_tracks.py`). With `--kept`, people
+badly. Who is who is the teacher's to say, and the eye's (`who_is_who.py`). With `--kept`, people
 that were found once are not looked for again.
 """
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,24 +18,20 @@ from pathlib import Path
 import numpy as np
 
 from builders.evaluation.clip_recall import MASK_SHARE_OF_BOX, MIN_JOINT_SCORE
-from builders.evaluation.labels import labelled_set, read_labels
 from builders.evaluation.peers import PEERS
 from engines.cascade.models import find_cascade
 from stream.oks import object_keypoint_similarity
-from stream.picture import to_rgb
 from stream.pose import FramePoses, Pose, TrackedPose
 from stream.skeleton import COCO_17
 from stream.tracking.settings import settings_for_model
 from stream.tracking.tracker import Tracker
-from tests.bench.bench_models import PEER_SCORES, Row, opened
-from tests.bench.clip_poses import ClipPoses, find_in_clip, keep, read_kept
+from tests.bench.bench_models import PEER_SCORES
+from tests.bench.clip_poses import ClipPoses, Clips
 from tests.bench.report import Figure, write_report
 from tests.bench.switches import FrameIds, IdCounts, count_ids
-from tests.bench.true_tracks import Seen, named, tracklets
+from tests.bench.true_tracks import Seen
+from tests.bench.who_is_who import read_truth
 
-TEACHER = "yolox_nano+movenet_thunder (box scores)"
-ENGINE = "openvino/bf16"
-TRUE_PEOPLE = Path(__file__).parent / "true_people.json"
 SYSTEMS = ("bottom_up", "bottom_up_fast", "movenet_multipose_256", "movenet_multipose_384")
 PEER_START_SCORES = (0.15, 0.2, 0.25, 0.3)
 WEAK_SHARE = 0.6
@@ -102,28 +97,6 @@ def ids_in_clip(truth: dict[int, list[Seen]], poses: ClipPoses, scores: Scores) 
     return count_ids(frames, float(poses.seconds[-1] - poses.seconds[0]))
 
 
-class Clips:
-    """The people of every clip by every system; found when asked for first."""
-
-    def __init__(self, shared: Path, kept: Path | None) -> None:
-        self._shared, self._kept = shared, kept
-        self._labels = read_labels(labelled_set(shared, "coco_kp", "val"))
-
-    def poses(self, clip: str, system: str) -> ClipPoses:
-        """The people of every frame."""
-        path = self._kept / f"{clip} {Path(system).name}.npz" if self._kept else None
-        if path is not None and path.is_file():
-            return read_kept(path)
-        row = Row(system, ENGINE, 1, "clips")
-        with opened(row, self._shared, self._labels) as predict:
-            video = self._shared / "videos" / f"{clip}.mp4"
-            found = find_in_clip(video, lambda picture: predict(0, to_rgb(picture)))
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            keep(found, path)
-        return found
-
-
 def together(counts: Sequence[IdCounts]) -> IdCounts:
     """Several clips as one."""
     return IdCounts(*(sum(column) for column in zip(*map(_values, counts), strict=True)))
@@ -155,16 +128,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
     clips = Clips(options.shared, options.kept)
-    people = json.loads(TRUE_PEOPLE.read_text("utf-8"))
-    truth = {
-        clip: named(tracklets(clips.poses(clip, TEACHER).people), points)
-        for clip, points in people.items()
-    }
+    truth = read_truth()
     shown: list[Figure] = []
     details = []
     for system in options.system or SYSTEMS:
         for scores in scores_of(system):
-            for part, names in parts(tuple(people)).items():
+            for part, names in parts(tuple(truth)).items():
                 each = [ids_in_clip(truth[one], clips.poses(one, system), scores) for one in names]
                 counts = together(each)
                 shown += figures(system, scores, part, counts)

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.evaluation.labels import labelled_set, read_labels
 from builders.evaluation.people import People
 from stream.clock import SystemClock
 from stream.ingest.open_source import open_source
-from stream.picture import Picture
+from stream.picture import Picture, to_rgb
+from tests.bench.bench_models import Row, opened
 
+ENGINE = "openvino/bf16"
 WEAKEST = 0.02
 """Weaker people are not kept."""
 FindPeople = Callable[[Picture], People]
@@ -59,3 +62,25 @@ def read_kept(path: Path) -> ClipPoses:
             np.split(arrays["keypoints"], ends), np.split(arrays["scores"], ends), strict=True
         )
         return ClipPoses(arrays["seconds"], tuple(people))
+
+
+class Clips:
+    """The people of every clip by every system; found when asked for first."""
+
+    def __init__(self, shared: Path, kept: Path | None) -> None:
+        self._shared, self._kept = shared, kept
+        self._labels = read_labels(labelled_set(shared, "coco_kp", "val"))
+
+    def poses(self, clip: str, system: str) -> ClipPoses:
+        """The people of every frame."""
+        path = self._kept / f"{clip} {Path(system).name}.npz" if self._kept else None
+        if path is not None and path.is_file():
+            return read_kept(path)
+        row = Row(system, ENGINE, 1, "clips")
+        with opened(row, self._shared, self._labels) as predict:
+            video = self._shared / "videos" / f"{clip}.mp4"
+            found = find_in_clip(video, lambda picture: predict(0, to_rgb(picture)))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            keep(found, path)
+        return found
