@@ -319,3 +319,12 @@ def test_a_person_whose_joints_fail_keeps_its_id_by_its_place() -> None:
     swapped = standing.keypoints_px[::-1].copy()  # the same box, every joint elsewhere
     wrong = Pose(swapped, standing.confidence, standing.score)
     assert [one.track for one in tracker.update(frame(5, wrong), 0.5)] == [1]
+
+
+def test_a_double_that_lasts_for_more_than_half_a_second_is_nobody() -> None:
+    tracker = Tracker()
+    tracker.update(frame(0, person(100.0)), 0.0)
+    for index in range(1, 8):
+        shown = tracker.update(frame(index, person(100.0), person(112.0)), index / 10)
+        assert [one.track for one in shown] == [1]
+    assert len(tracker.update(frame(8, person(100.0)), 0.8)) == 1
