@@ -24,7 +24,7 @@ from builders.training.settings import Frozen
 from builders.training.smpr_at_joints_task import CANVASES_TWICE, SHRINK
 from builders.training.topdown_task import TopDownSettings
 from builders.training.topdown_trunks import channel_order, first_cell_px
-from builders.training.validation import CANVASES, FAST_CANVASES
+from builders.training.validation import CANVASES, FAST_CANVASES, TINY_CANVASES
 from engines.artefact import NO_PICTURE, StageName
 
 CROP_PADDING = 1.25
@@ -82,6 +82,8 @@ class ReleaseForm:
 FAST_SHRINK = (1, 3)
 """Two sizes for about the time of MoveNet MultiPose in one; with (1, 2) near people are found still
 better and a picture takes an eighth longer (`docs/training_runs.md`)."""
+TINY_SHRINK = (1,)
+"""Whoever is near is of a size that the network knows on canvases so small."""
 BOTTOM_UP = ReleaseForm(
     "Compact heatmap-guided bottom-up network; several people in one pass.",
     "one_pass",
@@ -96,6 +98,14 @@ BOTTOM_UP_FAST = ReleaseForm(
     lambda network: BottomUpGraph(network.without_units(), DecodeSettings(shrink=FAST_SHRINK)),
     {"nms_oks": 0.45, "nms_slack_px": 21.0},
     FAST_CANVASES,
+    holds_training=False,
+)
+BOTTOM_UP_TINY = ReleaseForm(
+    "The first estimate of the compact bottom-up network, on the smallest canvases.",
+    "one_pass",
+    lambda network: BottomUpGraph(network.without_units(), DecodeSettings(shrink=TINY_SHRINK)),
+    {"nms_oks": 0.45, "nms_slack_px": 16.0},
+    TINY_CANVASES,
     holds_training=False,
 )
 SMPR = ReleaseForm(
@@ -203,6 +213,7 @@ RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
     {
         "compact_bottom_up": _always(BOTTOM_UP),
         "compact_bottom_up fast": _always(BOTTOM_UP_FAST),
+        "compact_bottom_up tiny": _always(BOTTOM_UP_TINY),
         "compact_smpr": _always(SMPR),
         "person_detector": _always(DETECTOR),
         "smpr_at_joints": _always(SMPR_AT_JOINTS),

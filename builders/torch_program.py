@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from builders.export import load_from_onnx, network_from_onnx
 from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
-from builders.release_forms import FAST_SHRINK, RELEASE_FORMS
+from builders.release_forms import FAST_SHRINK, RELEASE_FORMS, TINY_SHRINK
 from builders.training.recipe import Recipe, load_recipe
 from builders.training.settings import Folders
 from builders.training.task_table import TASKS
@@ -20,7 +20,11 @@ from stream.errors import ArtefactError, ConfigError, EngineError
 
 MAX_BATCH = 64
 BOTTOM_UP = MappingProxyType(
-    {"bottom_up": DecodeSettings(), "bottom_up_fast": DecodeSettings(shrink=FAST_SHRINK)}
+    {
+        "bottom_up": DecodeSettings(),
+        "bottom_up_fast": DecodeSettings(shrink=FAST_SHRINK),
+        "bottom_up_tiny": DecodeSettings(shrink=TINY_SHRINK),
+    }
 )
 """Their heads are read from the weights: what was released is lighter than what was trained."""
 RECIPES = Path(__file__).parents[1]

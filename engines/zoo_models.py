@@ -10,9 +10,13 @@ from stream.errors import ArtefactError
 
 ZOO = Path(__file__).parent / "zoo"
 SHORT_NAMES: Mapping[str, str] = MappingProxyType(
-    {"fast": "bottom_up_fast", "accurate": "person_detector+graph_pcnn"}
+    {
+        "tiny": "bottom_up_tiny",
+        "fast": "bottom_up_fast",
+        "accurate": "person_detector+graph_pcnn",
+    }
 )
-"""What users may write who do not care which models these are: the fastest, and the best of all."""
+"""What users may write who do not care which models these are: fast ones, and the best of all."""
 
 
 def list_models(zoo: Path = ZOO) -> list[Manifest]:

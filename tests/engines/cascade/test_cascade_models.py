@@ -23,6 +23,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artefact]:
         ("a+b", ("a", "b")),
         (" a + b+c ", ("a", "b", "c")),
         ("a,b", ("a", "b")),
+        ("tiny", ("bottom_up_tiny",)),
         ("fast", ("bottom_up_fast",)),
         ("accurate", ("person_detector", "graph_pcnn")),
         ("fast+b", ("bottom_up_fast", "b")),
