@@ -103,10 +103,14 @@ def points(rows: Rows) -> list[tuple[str, float, float, bool]]:
 
 
 def has_no_room(place: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
-    """Whether a name to the right would meet another dot or the edge: its place is on the left."""
+    """Whether a name to the right would meet another dot or the edge: its place is on the left.
+
+    Near the left edge it stays on the right.
+    """
     x, y = place
     end = x * NAME_RATIO
-    return end > TICKS[-1] or any(x < there < end and abs(y - up) < NAME_AP for there, up in others)
+    meets = any(x < there < end and abs(y - up) < NAME_AP for there, up in others)
+    return end > TICKS[-1] or (meets and x > 2 * TICKS[0])
 
 
 def draw(rows: Rows, path: Path) -> None:

@@ -43,3 +43,4 @@ def test_a_name_goes_to_the_left_of_another_dot_and_of_the_edge() -> None:
     assert not has_no_room(dots[1], dots)
     assert has_no_room(dots[2], dots)
     assert not has_no_room(dots[3], dots)
+    assert not has_no_room((15.0, 0.43), dots)  # there is less room on the left
