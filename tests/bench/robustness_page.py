@@ -16,6 +16,8 @@ PAGE, PLOT = DOCS / "robustness.md", DOCS / "robustness.png"
 SIZE_INCHES = (13.0, 6.5)
 DOTS_PER_INCH = 80
 COLOURS = ("#d64545", "#2f80c2", "#8159c9", "#f0b429", "#3d9a50")
+MARKS = ("o-", "s--", "^:")
+"""Of the first systems, of the next ones, and so on: as many as there are colours each."""
 
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -52,13 +54,21 @@ def draw(rows: Rows, path: Path) -> None:
     for panel, (name, fault) in zip(panels, FAULTS.items(), strict=True):
         for row in (row for row in rows.values() if row["fault"] == name):
             accuracy = [level["AP"] for level in row["levels"]]
-            colour = COLOURS[systems.index(row["system"]) % len(COLOURS)]
-            panel.plot(range(len(accuracy)), accuracy, "o-", color=colour, label=row["system"])
+            number = systems.index(row["system"])
+            colour, mark = COLOURS[number % len(COLOURS)], MARKS[number // len(COLOURS)]
+            panel.plot(range(len(accuracy)), accuracy, mark, color=colour, label=row["system"])
         panel.set_xticks(range(len(fault.levels)), [f"{level:g}" for level in fault.levels])
         panel.set_title(f"{name} ({fault.words})", fontsize=9)
         panel.grid(visible=True, alpha=0.3)
-        panel.set_ylim(bottom=0)
-    panels[0].legend(fontsize=8)
+    panels[0].set_ylim(
+        0, max(level["AP"] for row in rows.values() for level in row["levels"]) + 0.02
+    )
+    shown = {
+        name: line
+        for p in panels
+        for line, name in zip(*p.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, fontsize=8)
     figure.supylabel("AP on coco_kp/val and mixed_val")
     figure.savefig(path, dpi=DOTS_PER_INCH)
 
