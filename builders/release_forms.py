@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from builders.networks.bottom_up import CompactBottomUp
 from builders.networks.bottom_up_decode import BottomUpGraph, DecodeSettings
 from builders.networks.compact_pyramid import compact_pixels
 from builders.networks.graph_pcnn_graph import GraphPcnnGraph
@@ -92,21 +93,21 @@ BOTTOM_UP = ReleaseForm(
     CANVASES,
     fp32_layers=BOTTOM_UP_FP32_LAYERS,
 )
-BOTTOM_UP_FAST = ReleaseForm(
-    "The first estimate of the compact bottom-up network, on smaller canvases.",
-    "one_pass",
-    lambda network: BottomUpGraph(network.without_units(), DecodeSettings(shrink=FAST_SHRINK)),
-    {"nms_oks": 0.45, "nms_slack_px": 21.0},
-    FAST_CANVASES,
+BOTTOM_UP_FAST = replace(
+    BOTTOM_UP,
+    description="The first estimate of the compact bottom-up network, on smaller canvases.",
+    graph=lambda network: _first_estimate(network, FAST_SHRINK),
+    suppression={"nms_oks": 0.45, "nms_slack_px": 21.0},
+    canvases=FAST_CANVASES,
+    fp32_layers=(),
     holds_training=False,
 )
-BOTTOM_UP_TINY = ReleaseForm(
-    "The first estimate of the compact bottom-up network, on the smallest canvases.",
-    "one_pass",
-    lambda network: BottomUpGraph(network.without_units(), DecodeSettings(shrink=TINY_SHRINK)),
-    {"nms_oks": 0.45, "nms_slack_px": 16.0},
-    TINY_CANVASES,
-    holds_training=False,
+BOTTOM_UP_TINY = replace(
+    BOTTOM_UP_FAST,
+    description="The first estimate of the compact bottom-up network, on the smallest canvases.",
+    graph=lambda network: _first_estimate(network, TINY_SHRINK),
+    suppression={"nms_oks": 0.45, "nms_slack_px": 16.0},
+    canvases=TINY_CANVASES,
 )
 SMPR = ReleaseForm(
     "Compact single-stage pose regression (SMPR); several people in one pass.",
@@ -133,6 +134,10 @@ DETECTOR = ReleaseForm(
     DETECTOR_CANVASES,
     weak_score=0.01,
 )
+
+
+def _first_estimate(network: CompactBottomUp, shrink: tuple[int, ...]) -> BottomUpGraph:
+    return BottomUpGraph(network.without_units(), DecodeSettings(shrink=shrink))
 
 
 def _top_down(words: str, settings: TopDownSettings) -> ReleaseForm:
