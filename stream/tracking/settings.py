@@ -20,8 +20,8 @@ class TrackerSettings:
     """A start this alike to a person who is followed may be a double of that person."""
     beside_seconds: float = 0.75
     """It gets an id when it was seen for so long without a gap, or when the two have parted. With
-    half a second ids of `bottom_up` switch 44 times instead of 37 on the street, with twice as long
-    no seldomer (docs/accuracy.md)."""
+    half a second ids of `bottom_up` switch 44 times instead of 37 on the street
+    (docs/accuracy.md)."""
     min_similarity: float = 0.1
     """Gate for strong poses, in [0, 1]."""
     min_similarity_weak: float = 0.3

@@ -55,7 +55,8 @@ def draw(rows: Rows, path: Path) -> None:
         for row in (row for row in rows.values() if row["fault"] == name):
             accuracy = [level["AP"] for level in row["levels"]]
             number = systems.index(row["system"])
-            colour, mark = COLOURS[number % len(COLOURS)], MARKS[number // len(COLOURS)]
+            colour = COLOURS[number % len(COLOURS)]
+            mark = MARKS[number // len(COLOURS) % len(MARKS)]
             panel.plot(range(len(accuracy)), accuracy, mark, color=colour, label=row["system"])
         panel.set_xticks(range(len(fault.levels)), [f"{level:g}" for level in fault.levels])
         panel.set_title(f"{name} ({fault.words})", fontsize=9)
