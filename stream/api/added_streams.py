@@ -19,7 +19,7 @@ from stream.sinks.partial_file import PartialFile
 from stream.sinks.write_errors import write_error
 from stream.site_file.fault_words import fault_in_words
 from stream.site_file.read_site import ModelCheck, path_text
-from stream.site_file.site_model import Site, within
+from stream.site_file.site_model import Site
 
 log = logging.getLogger(__name__)
 
@@ -113,18 +113,15 @@ class AddedStreams:
         self._wishes = wishes
 
 
-def left_out(site: Site, folder: Path, check_model: ModelCheck) -> list[str]:
-    """Which streams of `api.added_streams` a daemon would not start, and why; writes nothing.
+def left_out(path: Path, site: Site, folder: Path, check_model: ModelCheck) -> list[str]:
+    """Which streams kept in a file a daemon would not start, and why; writes nothing.
 
     Raises:
         ConfigError: if the file cannot be read, or holds something else than streams.
     """
-    if site.api is None or site.api.added_streams is None:
-        return []
-    wishes = _read(within(folder, site.api.added_streams))
     return [
         f"added stream {wish.name} is left out: {plan}"
-        for wish, plan in _planned(wishes, site, folder, check_model)
+        for wish, plan in _planned(_read(path), site, folder, check_model)
         if isinstance(plan, PoseStreamError)
     ]
 

@@ -7,11 +7,10 @@ from rich.console import Console
 
 from engines.cascade.models import find_cascade
 from engines.zoo_models import list_models
-from stream.api.added_streams import left_out
 from stream.errors import ArtefactError, ConfigError
 from stream.site_file.field_names import nearest
 from stream.site_file.read_site import SiteError, missing_secrets, read_site
-from stream.site_file.site_model import Site
+from stream.site_file.site_model import Site, within
 
 DONE, WRONG_USE = 0, 2
 
@@ -37,11 +36,19 @@ def _starts(site: Site, file: Path) -> bool:
     """Whether all is there that the file refers to; says what is not, and who is left out."""
     lacking = missing_secrets(site, file.parent)
     try:
-        others = [] if lacking else left_out(site, file.parent, wrong_with_model)
+        others = [] if lacking else _left_out(site, file.parent)
     except ConfigError as error:
         lacking, others = [str(error)], []
     sys.stderr.write("".join(f"{file}: {line}\n" for line in [*lacking, *others]))
     return not lacking
+
+
+def _left_out(site: Site, folder: Path) -> list[str]:
+    if site.api is None or site.api.added_streams is None:
+        return []
+    from stream.api.added_streams import left_out  # noqa: PLC0415 - .4 s: it loads the fleet
+
+    return left_out(within(folder, site.api.added_streams), site, folder, wrong_with_model)
 
 
 def wrong_with_model(name: str) -> str | None:
