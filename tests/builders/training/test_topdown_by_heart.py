@@ -17,7 +17,7 @@ from builders.training.topdown_validation import CropForm, measure_in_true_boxes
 
 pytestmark = pytest.mark.slow
 PEOPLE = 8
-STEPS = {"heatmap": 60, "graph_pcnn": 80, "kcam": 60}
+STEPS = {"heatmap": 90, "graph_pcnn": 80, "kcam": 60}
 NO_VARIATION = {"scale": 0, "rotation_share": 0, "mirror_share": 0, "half_body_share": 0}
 
 
