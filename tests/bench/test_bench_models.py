@@ -15,6 +15,7 @@ from tests.bench.bench_models import (
     person_score,
     shipped_systems,
     wanted_rows,
+    with_times_of,
 )
 
 
@@ -45,7 +46,8 @@ def test_clips_are_counted_together() -> None:
 
 
 def test_peers_have_scores_of_their_own_and_models_those_of_their_manifest() -> None:
-    assert person_score("yolox_nano+movenet_thunder") == 0.35
+    assert person_score("yolox_nano+movenet_thunder") == 0.1
+    assert person_score("yolox_nano+movenet_thunder (box scores)") == 0.35
     assert person_score("truth+movenet_thunder") == 0
     assert person_score("bottom_up") == find_model("bottom_up").manifest.thresholds.min_score
 
@@ -78,3 +80,10 @@ def test_cascades_that_ship_are_timed_without_being_named() -> None:
     top_down = [one.name for one in list_models() if one.stage == "top_down"]
     assert shipped_cascades()
     assert all(cascade.split("+")[1] in top_down for cascade in shipped_cascades())
+
+
+def test_times_of_a_row_may_be_kept() -> None:
+    before = {"figures": {"AP": 0.4, "ms a picture": 20.0, "busy ms a picture": 21.0}}
+    figures = {"AP": 0.5, "ms a picture": 80.0, "busy ms a picture": 81.0}
+    assert with_times_of(before, figures) == before["figures"] | {"AP": 0.5}
+    assert with_times_of(None, figures) == figures
