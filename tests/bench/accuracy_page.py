@@ -1,4 +1,4 @@
-"""Writes the tables of docs/accuracy.md and its plot from `results/models.json`.
+"""Writes the tables of docs/accuracy.md and its plot from `results/models.json` and `views.json`.
 
 python -m tests.bench.accuracy_page
 """
@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.bench_models import is_outdated
+from tests.bench.bench_views import DIFFERENCES, OVER
 from tests.bench.report import RESULTS
 
 DOCS = RESULTS.parents[2] / "docs"
 PAGE, PLOT = DOCS / "accuracy.md", DOCS / "accuracy_time.png"
-BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
+BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
+MODELS, VIEWS = "table", "views"
+"""What the markers in the page are called."""
 TIME = "busy ms a picture"
 CELLS = (
     # heading, set, figure, places
@@ -73,17 +76,47 @@ def _cells(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield "" if value is None else f"{value:.{places}f}"
 
 
-def replaced(page: str, new_table: str) -> str:
-    """The page's text with another table between the markers.
+def views_table(report: Mapping[str, Any]) -> str:
+    """Systems over several views, and how far ours are above each peer."""
+    words = list(report["details"][DIFFERENCES])
+    values = {each["name"]: each["value"] for each in report["figures"]}
+    differences = report["details"][DIFFERENCES][words[-1]]
+    peers = list(dict.fromkeys(pair.split(OVER)[1] for pair in differences))
+    systems = [
+        name.removeprefix("AP of ").removesuffix(f", {words[0]}")
+        for name in values
+        if name.endswith(words[0])
+    ]
+    lines = ["| system | " + " | ".join(f"AP, {each}" for each in words)]
+    lines[0] += "".join(f" | over {peer}" for peer in peers) + " |"
+    lines.append("|---" * (1 + len(words) + len(peers)) + "|")
+    for system in systems:
+        cells = [f"{values[f'AP of {system}, {each}']:.3f}" for each in words]
+        above = [_difference(differences.get(f"{system}{OVER}{peer}")) for peer in peers]
+        name = system if system in peers else f"**{system}**"
+        lines.append(f"| {name} | " + " | ".join([*cells, *above]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _difference(measured: Mapping[str, Any] | None) -> str:
+    if measured is None:
+        return ""
+    low, high = measured["interval"]
+    return f"{measured['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def replaced(page: str, part: str, new_table: str) -> str:
+    """The page's text with another table between the markers of a part.
 
     Raises:
         ValueError: if a marker is missing.
     """
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"the page lacks the lines {BEGIN.strip()} and {END}")
-    return f"{before}{BEGIN}{new_table}{END}{after}"
+    begin, end = BEGIN.format(part), END.format(part)
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"the page lacks the lines {begin.strip()} and {end}")
+    return f"{before}{begin}{new_table}{end}{after}"
 
 
 def points(rows: Rows) -> list[tuple[str, float, float, bool]]:
@@ -141,7 +174,9 @@ def main() -> None:
     """Brings page and plot up to date."""
     measured = json.loads((RESULTS / "models.json").read_text("utf-8"))["details"]["rows"]
     rows = {key: row for key, row in measured.items() if not is_outdated(row)}
-    PAGE.write_text(replaced(PAGE.read_text("utf-8"), table(rows)), "utf-8")
+    views = json.loads((RESULTS / "views.json").read_text("utf-8"))
+    page = replaced(PAGE.read_text("utf-8"), MODELS, table(rows))
+    PAGE.write_text(replaced(page, VIEWS, views_table(views)), "utf-8")
     draw(rows, PLOT)
 
 

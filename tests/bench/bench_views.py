@@ -34,6 +34,8 @@ from tests.bench.report import Figure, write_report
 SETS = ("coco_kp", "mixed_val")
 UNLABELLED = Path(__file__).parent / "unlabelled_people.json"
 DRAWS = 1000
+DIFFERENCES, OVER = "differences, 95 % of draws of pictures", " over "
+"""How the file calls them."""
 Found = Mapping[int, People]
 
 
@@ -236,7 +238,7 @@ def main() -> None:
         by_system = {name: precisions(labels, people) for name, people in found.items()}
         figures += [Figure(f"AP of {name}, {words}", by_system[name][0], "AP") for name in found]
         differences[words] = {
-            f"{one} over {peer}": compared(by_system[one], by_system[peer])
+            f"{one}{OVER}{peer}": compared(by_system[one], by_system[peer])
             for one in ours
             for peer in options.peer
         }
@@ -244,7 +246,7 @@ def main() -> None:
         "engine": options.engine,
         "views": [f"{'mirrored, ' * view.mirrored}x {view.scale}" for view in VIEWS],
         "sets": list(SETS),
-        "differences, 95 % of draws of pictures": differences,
+        DIFFERENCES: differences,
     }
     write_report("views", figures, details, options.out)
 

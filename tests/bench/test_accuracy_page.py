@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.bench.accuracy_page import BEGIN, END, has_no_room, points, replaced, table
+from tests.bench.accuracy_page import has_no_room, points, replaced, table, views_table
+from tests.bench.bench_views import DIFFERENCES
 
 ROWS = {
     f"{system} {part}": {
@@ -32,9 +33,10 @@ def test_the_plot_shows_who_was_measured_on_both_sets() -> None:
 
 
 def test_a_page_without_markers_is_refused() -> None:
-    assert replaced(f"a\n{BEGIN}old{END}\nb", "new\n") == f"a\n{BEGIN}new\n{END}\nb"
+    page = "a\n<!-- x: begin -->\n{}<!-- x: end -->\nb"
+    assert replaced(page.format("old"), "x", "new\n") == page.format("new\n")
     with pytest.raises(ValueError, match="lacks the lines"):
-        replaced("a", "new")
+        replaced(page, "y", "new")
 
 
 def test_a_name_goes_to_the_left_of_another_dot_and_of_the_edge() -> None:
@@ -44,3 +46,21 @@ def test_a_name_goes_to_the_left_of_another_dot_and_of_the_edge() -> None:
     assert has_no_room(dots[2], dots)
     assert not has_no_room(dots[3], dots)
     assert not has_no_room((15.0, 0.43), dots)  # there is less room on the left
+
+
+def test_views_say_how_far_ours_are_above_each_peer() -> None:
+    found = {"difference": 0.0141, "interval": [-0.0228, 0.0401]}
+    report = {
+        "figures": [
+            {"name": f"AP of {system}, {words}", "value": value}
+            for words in ("as labelled", "everybody known")
+            for system, value in (("ours", 0.5), ("peer", 0.4859))
+        ],
+        "details": {DIFFERENCES: {"as labelled": {}, "everybody known": {"ours over peer": found}}},
+    }
+    assert views_table(report).splitlines() == [
+        "| system | AP, as labelled | AP, everybody known | over peer |",
+        "|---|---|---|---|",
+        "| **ours** | 0.500 | 0.500 | +0.014 (-0.023 to +0.040) |",
+        "| peer | 0.486 | 0.486 |  |",
+    ]
