@@ -36,7 +36,10 @@ class Cascade:
         min_score: float = 0.1,
         threads: int = 1,
         open_graph: OpenGraph = OnnxGraph,
+        padding: float = CROP_PADDING,
     ) -> None:
+        self.padding = padding
+        """Of the crops."""
         self._detector = open_graph(detector, threads)
         self._pose = open_graph(pose, threads)
         self._side = CROP_SIDES[pose.stem]
@@ -60,7 +63,7 @@ class Cascade:
     def pose(self, rgb: Rgb, box_px: Floats) -> Floats:
         """(17, 3) x, y, confidence in source pixels of the person in a box (x, y, w, h)."""
         side = self._side
-        affine = crop_affine(box_px.tolist(), side, side, CROP_PADDING)
+        affine = crop_affine(box_px.tolist(), side, side, self.padding)
         crop = cv2.warpAffine(rgb, affine.matrix(), (side, side), flags=cv2.INTER_LINEAR)
         keypoints = self._pose(crop[None].astype(np.int32))[0, 0]
         source_px = affine.to_source(keypoints[:, 1::-1] * side)

@@ -69,13 +69,16 @@ def _multi_pose(side: int, weights: Path, on: PeerEngine, _: Labels | None) -> P
     return lambda _, rgb: peer(rgb)
 
 
-def _cascade(pose: str, weights: Path, on: PeerEngine) -> Cascade:
+def _cascade(pose: str, weights: Path, on: PeerEngine, padding: float = CROP_PADDING) -> Cascade:
     files = (weights / "yolox_nano_416.onnx", weights / f"movenet_singlepose_{pose}.onnx")
-    return Cascade(*files, threads=on.threads, open_graph=on.opener(), min_score=0.02)
+    graphs = on.opener()
+    return Cascade(*files, 0.02, on.threads, open_graph=graphs, padding=padding)
 
 
-def _detected(pose: str, weights: Path, on: PeerEngine, _: Labels | None) -> PredictShown:
-    peer = _cascade(pose, weights, on)
+def _detected(
+    pose: str, weights: Path, on: PeerEngine, _: Labels | None, *, padding: float = CROP_PADDING
+) -> PredictShown:
+    peer = _cascade(pose, weights, on, padding)
     return _in_boxes(peer, lambda _, rgb: peer.boxes(rgb))
 
 
@@ -91,7 +94,7 @@ def _in_boxes(peer: Cascade, boxes_of: BoxesOf) -> PredictShown:
     def predict(image_id: int, rgb: Rgb) -> People:
         boxes, scores = boxes_of(image_id, rgb)
         poses: Floats = np.array([peer.pose(rgb, box) for box in boxes], np.float32)
-        areas = padded_areas_px2(boxes[:, 2:], 1.0, CROP_PADDING)
+        areas = padded_areas_px2(boxes[:, 2:], 1.0, peer.padding)
         return scored_people(poses.reshape(-1, 17, 3), scores, areas, COCO_17)
 
     return predict
@@ -109,10 +112,12 @@ PEERS: Mapping[str, Open] = MappingProxyType(
         "movenet_multipose_384": partial(_multi_pose, 384),
         "yolox_nano+movenet_lightning": partial(_detected, "lightning"),
         "yolox_nano+movenet_thunder": partial(_detected, "thunder"),
+        "yolox_nano+movenet_thunder (padding 1.1)": partial(_detected, "thunder", padding=1.1),
         "yolox_nano+movenet_thunder (box scores)": _with_box_scores,
         "truth+movenet_lightning": partial(_labelled, "lightning"),
         "truth+movenet_thunder": partial(_labelled, "thunder"),
     }
 )
 """`truth` stands for the labelled boxes. One cascade ranks people by their boxes alone, as the
-teacher of the clips does; the others as our top-down models do."""
+teacher of the clips does; the others as our top-down models do. Crops are padded by 1.25 but where
+another padding is named: the one that `graph_pcnn` gained by."""
