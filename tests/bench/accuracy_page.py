@@ -105,7 +105,7 @@ def _difference(measured: Mapping[str, Any] | None) -> str:
     return f"{measured['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def replaced(page: str, part: str, new_table: str) -> str:
+def replaced(page: str, new_table: str, part: str = MODELS) -> str:
     """The page's text with another table between the markers of a part.
 
     Raises:
@@ -175,8 +175,8 @@ def main() -> None:
     measured = json.loads((RESULTS / "models.json").read_text("utf-8"))["details"]["rows"]
     rows = {key: row for key, row in measured.items() if not is_outdated(row)}
     views = json.loads((RESULTS / "views.json").read_text("utf-8"))
-    page = replaced(PAGE.read_text("utf-8"), MODELS, table(rows))
-    PAGE.write_text(replaced(page, VIEWS, views_table(views)), "utf-8")
+    page = replaced(PAGE.read_text("utf-8"), table(rows))
+    PAGE.write_text(replaced(page, views_table(views), VIEWS), "utf-8")
     draw(rows, PLOT)
 
 

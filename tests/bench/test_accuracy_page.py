@@ -34,9 +34,9 @@ def test_the_plot_shows_who_was_measured_on_both_sets() -> None:
 
 def test_a_page_without_markers_is_refused() -> None:
     page = "a\n<!-- x: begin -->\n{}<!-- x: end -->\nb"
-    assert replaced(page.format("old"), "x", "new\n") == page.format("new\n")
+    assert replaced(page.format("old"), "new\n", "x") == page.format("new\n")
     with pytest.raises(ValueError, match="lacks the lines"):
-        replaced(page, "y", "new")
+        replaced(page, "new", "y")
 
 
 def test_a_name_goes_to_the_left_of_another_dot_and_of_the_edge() -> None:
