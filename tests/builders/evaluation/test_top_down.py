@@ -116,10 +116,10 @@ def test_a_cascade_refines_what_it_found(models: tuple[CropModel, CropModel]) ->
 def test_a_score_is_the_boxs_times_the_mean_of_the_joints_seen() -> None:
     sure, unsure = person_at(0, 0), person_at(300, 0)
     sure[:, 2] = 0.8
-    unsure[:, 2] = [0.6] * 5 + [0.1] * 12
+    unsure[:, 2] = [0.6] * 5 + [0.02] * 12
     nothing = unsure.copy()
     nothing[:, :2] += 500
-    nothing[:, 2] = 0.1
+    nothing[:, 2] = 0.02
     keypoints = np.stack([unsure, sure, nothing]).astype(np.float32)
     found, scores = scored_people(
         keypoints, np.array([0.9, 0.5, 1.0], np.float32), np.full(3, 1e4), COCO_17
