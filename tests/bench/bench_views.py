@@ -8,7 +8,8 @@ picture four times: as it is, mirrored, smaller, and mirrored and larger; all vi
 (`coco_kp/val` and `mixed_val` together), and differences between systems come with the interval
 that 95 % of draws of pictures with return have. `mixed_val` labels only some of the people in its
 pictures: `unlabelled_people.json` marks the others, who are then neither found nor false, as COCO
-does it with people without joints.
+does it with people without joints. Boxes of labels (`truth+`) are not shown: they would not fit the
+views.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from builders.evaluation.flip_test import mirrored_people, mirrored_rgb
 from builders.evaluation.labels import LabelledSet, Labels, Record, labelled_set, read_labels
 from builders.evaluation.peers import PEERS
 from builders.evaluation.people import People, Rgb, read_rgb
-from tests.bench.bench_models import Row, opened
+from tests.bench.bench_models import TRUTH, Row, opened
 from tests.bench.report import Figure, write_report
 
 SETS = ("coco_kp", "mixed_val")
@@ -222,6 +223,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
+    if any(system.startswith(TRUTH) for system in (*options.model, *options.peer)):
+        parser.error(f"{TRUTH}: labelled boxes do not fit the views")
     sets = [read_labels(labelled_set(options.shared, name, "val")) for name in SETS]
     marked = json.loads(UNLABELLED.read_text("utf-8"))
     truths = {

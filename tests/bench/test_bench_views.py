@@ -1,5 +1,6 @@
 """Views of pictures, people whom labels leave out, and AP over draws of pictures."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.evaluation.coco_eval import average_precision
-from builders.evaluation.labels import LabelledSet, Labels, Record
+from builders.evaluation.labels import LabelledSet, Labels, Record, labelled_set, read_labels
 from builders.evaluation.people import People
 from stream.skeleton import COCO_17
 from tests.bench.bench_views import (
+    UNLABELLED,
     VIEWS,
     Precision,
     View,
+    boxes_of,
     compared,
     pooled,
     precisions,
@@ -129,3 +132,14 @@ def test_a_system_is_as_good_as_itself() -> None:
         "interval": [0, 0],
         "share of draws above": 0,
     }
+
+
+def test_everybody_who_is_marked_stands_in_a_picture_of_the_set(shared_data: Path) -> None:
+    marked = json.loads(UNLABELLED.read_text("utf-8"))
+    labels = read_labels(labelled_set(shared_data, "mixed_val", "val"))
+    sizes = {one["file_name"]: (one["width"], one["height"]) for one in labels.pictures}
+    for name in {*marked["people"], *marked["crowds"]}:
+        width, height = sizes[name]
+        for (x, y, w, h), _ in boxes_of(name, marked):
+            assert 0 <= x < x + w <= width + 1e-6
+            assert 0 <= y < y + h <= height + 1e-6
