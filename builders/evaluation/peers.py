@@ -71,8 +71,9 @@ def _multi_pose(side: int, weights: Path, on: PeerEngine, _: Labels | None) -> P
 
 def _cascade(pose: str, weights: Path, on: PeerEngine, padding: float = CROP_PADDING) -> Cascade:
     files = (weights / "yolox_nano_416.onnx", weights / f"movenet_singlepose_{pose}.onnx")
-    graphs = on.opener()
-    return Cascade(*files, 0.02, on.threads, open_graph=graphs, padding=padding)
+    return Cascade(
+        *files, min_score=0.02, threads=on.threads, open_graph=on.opener(), padding=padding
+    )
 
 
 def _detected(
