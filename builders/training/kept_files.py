@@ -1,5 +1,6 @@
 """Rows that are made once and read from disk again and again, one file for each name."""
 
+import fcntl
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +17,27 @@ def write_kept(
 ) -> None:
     """Writes rows batch by batch; the folder appears when all are there.
 
+    Runs that want the same rows at once wait for the one that makes them.
+
     Args:
         folder: whose `NAME.npy` hold `count` rows each.
         count: of rows.
         batch: rows made at a time.
         rows_of: their numbers to their values by name.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _write(folder, count, batch, rows_of)
+
+
+def read_kept(folder: Path) -> Rows:
+    """What `write_kept` wrote, read row by row."""
+    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+
+
+def _write(folder: Path, count: int, batch: int, rows_of: Callable[[Sequence[int]], Rows]) -> None:
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -34,11 +50,6 @@ def write_kept(
     for file in files.values():
         file.flush()
     partial.rename(folder)
-
-
-def read_kept(folder: Path) -> Rows:
-    """What `write_kept` wrote, read row by row."""
-    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
 
 
 def _new_file(path: Path, count: int, rows: NDArray[Any]) -> Any:
