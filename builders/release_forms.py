@@ -24,7 +24,7 @@ from builders.training.scoring_task import ScoringSettings
 from builders.training.settings import Frozen
 from builders.training.smpr_at_joints_task import CANVASES_TWICE, SHRINK
 from builders.training.topdown_task import TopDownSettings
-from builders.training.topdown_trunks import channel_order, first_cell_px
+from builders.training.topdown_trunks import channel_order, first_cell_px, peak_finder
 from builders.training.validation import CANVASES, FAST_CANVASES, TINY_CANVASES
 from engines.artefact import NO_PICTURE, StageName
 
@@ -142,10 +142,11 @@ def _first_estimate(network: CompactBottomUp, shrink: tuple[int, ...]) -> Bottom
 
 def _top_down(words: str, settings: TopDownSettings) -> ReleaseForm:
     order, first = channel_order(settings.trunk), first_cell_px(settings.trunk)
+    finder = peak_finder(settings.trunk)
     return _of_crops(
         f"{words}; one person at a time, behind a detector or a one-pass model.",
         settings,
-        lambda network: TopDownGraph(network, order, FlipTest.OFF, first),
+        lambda network: TopDownGraph(network, order, FlipTest.OFF, first, finder),
     )
 
 

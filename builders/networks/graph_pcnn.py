@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from builders.networks.heatmap_decode import FLIP_ORDER, flip_average, peaks
+from builders.networks.heatmap_decode import FLIP_ORDER, PeakFinder, flip_average, peaks
 from builders.networks.heatmap_network import HeatmapNetwork
 from stream.skeleton import COCO_17
 
@@ -119,6 +119,7 @@ class GraphPcnn(nn.Module):
         hidden: width of the refinement's head; the paper does not say, C by default (ours).
         second: instead of the copy (ours): what `stage1.shared` gives to features (B, C, H/4, W/4).
         channels: C of these.
+        find_peaks: where the second stage begins; the paper's by default.
     """
 
     def __init__(
@@ -128,9 +129,10 @@ class GraphPcnn(nn.Module):
         *,
         second: nn.Module | None = None,
         channels: int | None = None,
+        find_peaks: PeakFinder = peaks,
     ) -> None:
         super().__init__()
-        self.stage1 = stage1
+        self.stage1, self.find_peaks = stage1, find_peaks
         self.second = second or stage1.copy_of_last_stage()
         channels = channels or stage1.feature_channels
         self.refinement = GraphPoseRefinement(channels, hidden or channels)
@@ -155,7 +157,7 @@ class GraphPcnn(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) to refined keypoints (B, 17, 2) in cells and first-stage heats (B, 17)."""
         heat, features = self.maps(pixels)
-        points, value = peak_points(heat)
+        points, value = peak_points(heat, self.find_peaks)
         return (points.xy + self.refine(features, points).offset)[:, 0], value
 
     def flip_forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -166,7 +168,7 @@ class GraphPcnn(nn.Module):
         """
         heat, features = self.maps(pixels)
         heat_of_mirror, features_of_mirror = self.maps(pixels.flip(3))
-        points, value = peak_points(flip_average(heat, heat_of_mirror))
+        points, value = peak_points(flip_average(heat, heat_of_mirror), self.find_peaks)
         offset = self.refine(features, points).offset
         back = self.refine(features_of_mirror, mirror_points(points, heat.shape[3])).offset
         back = back[:, :, list(FLIP_ORDER)] * torch.tensor([-1.0, 1.0]).to(back)
@@ -183,9 +185,9 @@ def shortened(network: GraphPcnn, share: float) -> GraphPcnn:
     return other
 
 
-def peak_points(heat: Tensor) -> tuple[GuidedPoints, Tensor]:
-    """One guided point per joint: the peak with its quarter offset; and the peak values (B, 17)."""
-    xy, value = peaks(heat)
+def peak_points(heat: Tensor, find_peaks: PeakFinder = peaks) -> tuple[GuidedPoints, Tensor]:
+    """One guided point per joint: the peak between the cells; and the peak values (B, 17)."""
+    xy, value = find_peaks(heat)
     xy = xy[:, None]
     own = sample_own(heat, xy)
     return GuidedPoints(xy, own, (own > RELIABLE_HEAT).to(own.dtype)), value

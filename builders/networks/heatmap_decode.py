@@ -1,8 +1,10 @@
-"""Top-down heatmaps to keypoints, with the flip test.
+"""Top-down heatmaps to keypoints, between the cells, with the flip test.
 
 Source: leoxiaobin/deep-high-resolution-net.pytorch, `core/inference.py` and `core/function.py`.
 Cell i of a stride-s map lies at crop pixel s * i: the half pixel is not corrected (no UDP).
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,6 +18,11 @@ FLIP_ORDER = tuple(COCO_17.flip_order().tolist())
 QUARTER = 0.25
 VISIBLE = 0.2
 """Joints with a maximum above count in the person's score."""
+LEAST_HEAT = 1e-6
+"""Of which a logarithm is taken."""
+
+PeakFinder = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Heat (B, K, H, W) to (B, K, 2) x, y in cells and (B, K) maxima."""
 
 
 def peaks(heat: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,6 +48,38 @@ def peaks(heat: Tensor) -> tuple[Tensor, Tensor]:
     inside = (x > 1) & (x < W - 1) & (y > 1) & (y < H - 1)
     move = torch.cat((dx, dy), -1).sign() * QUARTER * inside[..., None].to(heat.dtype)
     return torch.stack((x, y), -1).to(heat.dtype) + move, value
+
+
+def smooth_peaks(heat: Tensor) -> tuple[Tensor, Tensor]:
+    """The top of a Gaussian through the highest cell of the smoothed map and its neighbours.
+
+    DARK (Zhang et al., "Distribution-Aware Coordinate Representation for Human Pose Estimation",
+    CVPR 2020, equations 9 and 11): maps are smoothed, their logarithm is a parabola about the peak.
+    Ours: a mean of 3x3 cells smooths, and x and y are solved one by one, without the mixed
+    derivative. At most half a cell away from the highest one, along the border not across it.
+
+    Args:
+        heat: (B, K, H, W), at least 0.
+
+    Returns:
+        (B, K, 2) x, y in cells; (B, K) maxima of the map as it was.
+    """
+    _, _, H, W = heat.shape
+    smooth = functional.avg_pool2d(heat, 3, 1, 1, count_include_pad=False)
+    cell = smooth.flatten(2).argmax(-1)
+    x, y = cell % W, torch.div(cell, W, rounding_mode="floor")
+    logs = functional.pad(smooth, (1, 1, 1, 1), mode="replicate").clamp(min=LEAST_HEAT).log()
+    here = ((y + 1) * (W + 2) + x + 1)[..., None]
+    logs = logs.flatten(2)
+    top = logs.gather(2, here)
+    moves = []
+    for step, at, size in ((1, x, W), (W + 2, y, H)):
+        after, before = logs.gather(2, here + step), logs.gather(2, here - step)
+        curve = (2 * top - after - before).clamp(min=LEAST_HEAT)
+        inside = ((at > 0) & (at < size - 1)).to(heat.dtype)[..., None]
+        moves.append(((after - before) / (2 * curve)).clamp(-0.5, 0.5) * inside)
+    points = torch.stack((x, y), -1).to(heat.dtype) + torch.cat(moves, -1)
+    return points, heat.flatten(2).amax(-1)
 
 
 def mirrored(heat: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
-from builders.networks.heatmap_decode import flip_average, peaks, to_crop
+from builders.networks.heatmap_decode import PeakFinder, flip_average, peaks, to_crop
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -60,6 +60,7 @@ class TopDownGraph(nn.Module):
         order: of the channels that the network was trained with.
         flip: whether to average with the mirror image.
         first_cell_px: where the maps' first cell lies in the crop; 0 in HRNet's code.
+        find_peaks: from heat to joints; HRNet's code by default.
     """
 
     def __init__(
@@ -68,9 +69,11 @@ class TopDownGraph(nn.Module):
         order: ChannelOrder,
         flip: FlipTest,
         first_cell_px: float = 0.0,
+        find_peaks: PeakFinder = peaks,
     ) -> None:
         super().__init__()
         self.network, self.flip, self.first_cell_px = network, flip, first_cell_px
+        self.find_peaks = find_peaks
         self.normalise = Normalise(order)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -79,7 +82,7 @@ class TopDownGraph(nn.Module):
         heat = self.network(pixels)
         if self.flip is FlipTest.AVERAGE:
             heat = flip_average(heat, self.network(pixels.flip(3)))
-        points, values = peaks(heat)
+        points, values = self.find_peaks(heat)
         size = (heat.shape[3], heat.shape[2])
         crop = to_crop(points, size, (pixels.shape[3], pixels.shape[2])) + self.first_cell_px
         return torch.cat((crop, values[..., None]), -1)

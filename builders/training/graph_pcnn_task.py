@@ -17,7 +17,7 @@ from builders.training.settings import Folders
 from builders.training.start_weights import load_run
 from builders.training.task import Losses
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
-from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network
+from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network, peak_finder
 
 
 class GraphPcnnSettings(TopDownSettings):
@@ -65,11 +65,16 @@ class GraphPcnnTask(HeatmapTask):
 
     def _begun(self) -> GraphPcnn:
         trunk = self.trunk()
-        stage1 = as_heatmap_network(trunk)
+        stage1, finder = as_heatmap_network(trunk), peak_finder(self._settings.trunk)
         if self._wide is None or not isinstance(trunk, CompactHeatmaps):
-            return GraphPcnn(stage1, self._hidden)
-        second = WideStage(trunk.trunk, self._wide)
-        return GraphPcnn(stage1, self._hidden, second=second, channels=self._wide)
+            return GraphPcnn(stage1, self._hidden, find_peaks=finder)
+        return GraphPcnn(
+            stage1,
+            self._hidden,
+            second=WideStage(trunk.trunk, self._wide),
+            channels=self._wide,
+            find_peaks=finder,
+        )
 
     def started(self, network: nn.Module) -> Iterator[nn.Parameter]:
         """The heatmap network and its copied last stage."""
@@ -104,6 +109,8 @@ class GraphPcnnTask(HeatmapTask):
         return self.measured(
             {
                 "": GraphPcnnGraph(own, order, FlipTest.OFF, self._first_cell_px),
-                "stage1": TopDownGraph(stage1, order, FlipTest.OFF, self._first_cell_px),
+                "stage1": TopDownGraph(
+                    stage1, order, FlipTest.OFF, self._first_cell_px, own.find_peaks
+                ),
             }
         )

@@ -15,7 +15,7 @@ from builders.training.settings import Folders
 from builders.training.start_weights import between
 from builders.training.task import Losses
 from builders.training.topdown_task import HeatmapTask, TopDownSettings
-from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network
+from builders.training.topdown_trunks import CompactTrunk, as_heatmap_network, peak_finder
 
 START_CROPS = 64
 """For the means of the fusion's batch norm."""
@@ -84,10 +84,11 @@ class KcamTask(HeatmapTask):
         """Figures of the final maps, and of the intermediate ones as `intermediate ...`."""
         own, order = cast(Kcam, self.released(network).eval()), self._normalise.order
         base, first = cast(nn.Module, own.network), self._first_cell_px
+        finder = peak_finder(self._settings.trunk)
         return self.measured(
             {
-                "": TopDownGraph(own, order, FlipTest.OFF, first),
-                "intermediate": TopDownGraph(base, order, FlipTest.OFF, first),
+                "": TopDownGraph(own, order, FlipTest.OFF, first, finder),
+                "intermediate": TopDownGraph(base, order, FlipTest.OFF, first, finder),
             }
         )
 

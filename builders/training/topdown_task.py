@@ -28,6 +28,7 @@ from builders.training.topdown_trunks import (
     build_trunk,
     channel_order,
     first_cell_px,
+    peak_finder,
     placed,
 )
 from builders.training.topdown_validation import CropForm, validate_in_true_boxes
@@ -173,7 +174,8 @@ class HeatmapTask(TrainingTask):
         """AP, AR and PCK in true boxes, without the flip test."""
         own = self.released(network).eval()
         order, first = self._normalise.order, self._first_cell_px
-        return self.measured({"": TopDownGraph(own, order, FlipTest.OFF, first)})
+        finder = peak_finder(self._settings.trunk)
+        return self.measured({"": TopDownGraph(own, order, FlipTest.OFF, first, finder)})
 
     def released(self, network: nn.Module) -> nn.Module:
         """See `TrainingTask.released`."""

@@ -8,6 +8,7 @@ from torch import nn
 
 from builders.networks.compact_heatmaps import CompactHeatmaps, load_movenet_heatmaps
 from builders.networks.guided_heatmaps import GuidedHeatmaps, load_movenet_guided
+from builders.networks.heatmap_decode import PeakFinder, peaks, smooth_peaks
 from builders.networks.heatmap_network import HeatmapNetwork
 from builders.networks.hrnet import HrNet
 from builders.networks.simple_baseline import SimpleBaseline
@@ -120,6 +121,16 @@ def first_cell_px(settings: TrunkSettings) -> float:
     HRNet's code has 0; MoveNet's cells of 4 pixels lie in their middle.
     """
     return 1.5 if isinstance(settings, CompactTrunk) and settings.guided else 0.0
+
+
+def peak_finder(settings: TrunkSettings) -> PeakFinder:
+    """How joints are found on the trunk's maps.
+
+    AP in true boxes of all validation people rises from .553 to .564 with `graph_pcnn` and from
+    .423 to .427 with `kcam`, though neither was trained for it (`docs/training_runs.md`).
+    """
+    guided = isinstance(settings, CompactTrunk) and settings.guided
+    return smooth_peaks if guided else peaks
 
 
 def _paper_network(settings: ResNetTrunk | HrNetStart) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/accuracy.md and its plot from `results/models.json` and `views.json`.
+"""Writes the tables of docs/accuracy.md and its plot from files in `results`.
 
 python -m tests.bench.accuracy_page
 """
@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.bench_models import is_outdated
+from tests.bench.bench_refiner import AFTER, BEFORE
 from tests.bench.bench_views import DIFFERENCES, OVER
 from tests.bench.report import RESULTS
 
 DOCS = RESULTS.parents[2] / "docs"
 PAGE, PLOT = DOCS / "accuracy.md", DOCS / "accuracy_time.png"
 BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
-MODELS, VIEWS = "table", "views"
+MODELS, VIEWS, REFINER = "table", "views", "refiner"
 """What the markers in the page are called."""
 TIME = "busy ms a picture"
 CELLS = (
@@ -98,6 +99,21 @@ def views_table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def refiner_table(report: Mapping[str, Any]) -> str:
+    """What a refiner adds: AP before and after, the gain and its interval, for each part."""
+    models: Mapping[str, Mapping[str, Any]] = report["details"]["models"]
+    named = [part for part, gain in next(iter(models.values())).items() if isinstance(gain, dict)]
+    lines = ["| system | " + " | ".join(named) + " |", "|---" * (1 + len(named)) + "|"]
+    for system in sorted(models):
+        cells = [_gain(models[system][part]) for part in named]
+        lines.append(f"| **{system}** | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _gain(measured: Mapping[str, Any]) -> str:
+    return f"{measured[BEFORE]:.3f} to {measured[AFTER]:.3f}, {_difference(measured)}"
+
+
 def _difference(measured: Mapping[str, Any] | None) -> str:
     if measured is None:
         return ""
@@ -176,7 +192,9 @@ def main() -> None:
     rows = {key: row for key, row in measured.items() if not is_outdated(row)}
     views = json.loads((RESULTS / "views.json").read_text("utf-8"))
     page = replaced(PAGE.read_text("utf-8"), table(rows))
-    PAGE.write_text(replaced(page, views_table(views), VIEWS), "utf-8")
+    page = replaced(page, views_table(views), VIEWS)
+    refined = json.loads((RESULTS / "refiner.json").read_text("utf-8"))
+    PAGE.write_text(replaced(page, refiner_table(refined), REFINER), "utf-8")
     draw(rows, PLOT)
 
 

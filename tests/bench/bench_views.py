@@ -140,23 +140,27 @@ def every_picture(sets: Sequence[Labels]) -> Iterator[tuple[Labels, Record]]:
     return ((labels, picture) for labels in sets for picture in labels.pictures)
 
 
-def found_by(row: Row, shared: Path, sets: Sequence[Labels]) -> dict[int, People]:
-    """What a system finds in all views, by the ids of `pooled`."""
+def found_by(
+    row: Row, shared: Path, sets: Sequence[Labels], views: Sequence[View] = VIEWS
+) -> dict[int, People]:
+    """What a system finds in views, the first of all or all of them, by the ids of `pooled`."""
     found: dict[int, People] = {}
     first = 0
     for labels in sets:
         with opened(row, shared, labels) as predict:
             for number, picture in enumerate(labels.pictures, start=first):
                 rgb = read_rgb(labels.source.images / picture["file_name"])
-                for view, people in enumerate(in_views(predict, picture["id"], rgb, labels)):
+                for view, people in enumerate(in_views(predict, picture["id"], rgb, labels, views)):
                     found[view * 1000 + number] = people
         first += len(labels.pictures)
     return found
 
 
-def in_views(predict: PredictShown, image_id: int, rgb: Rgb, labels: Labels) -> Iterator[People]:
+def in_views(
+    predict: PredictShown, image_id: int, rgb: Rgb, labels: Labels, views: Sequence[View]
+) -> Iterator[People]:
     """People of a picture as they are found in each view, in its own pixels."""
-    for view in VIEWS:
+    for view in views:
         yield view.back(predict(image_id, view.of(rgb)), rgb.shape[1], labels)
 
 

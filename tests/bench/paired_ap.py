@@ -26,7 +26,7 @@ from builders.release import release_form, trained_network
 from builders.training.recipe import load_recipe
 from builders.training.scored_poses import oks
 from builders.training.settings import Folders
-from builders.training.topdown_trunks import channel_order, first_cell_px
+from builders.training.topdown_trunks import channel_order, first_cell_px, peak_finder
 from builders.training.topdown_validation import CropForm, poses_in_true_boxes
 from engines.decoding.pose_scores import scores_in_boxes
 from tests.bench.report import Figure, write_report
@@ -78,7 +78,11 @@ def compared(data: Path, run: Path, over: Path | None) -> list[CropForm]:
         return [own]
     stage1 = cast(nn.Module, network.stage1)
     order, first = channel_order(task.trunk), first_cell_px(task.trunk)
-    return [replace(own, graph=TopDownGraph(stage1, order, FlipTest.OFF, first).eval()), own]
+    finder = peak_finder(task.trunk)
+    return [
+        replace(own, graph=TopDownGraph(stage1, order, FlipTest.OFF, first, finder).eval()),
+        own,
+    ]
 
 
 def measured(form: CropForm, sets: Sequence[Labels]) -> tuple[Array, Array]:

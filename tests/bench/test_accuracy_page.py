@@ -2,7 +2,14 @@
 
 import pytest
 
-from tests.bench.accuracy_page import has_no_room, points, replaced, table, views_table
+from tests.bench.accuracy_page import (
+    has_no_room,
+    points,
+    refiner_table,
+    replaced,
+    table,
+    views_table,
+)
 from tests.bench.bench_views import DIFFERENCES
 
 ROWS = {
@@ -63,4 +70,14 @@ def test_views_say_how_far_ours_are_above_each_peer() -> None:
         "|---|---|---|---|",
         "| **ours** | 0.500 | 0.500 | +0.014 (-0.023 to +0.040) |",
         "| peer | 0.486 | 0.486 |  |",
+    ]
+
+
+def test_a_refiner_has_a_line_for_each_model_that_it_stands_behind() -> None:
+    gain = {"AP before": 0.4394, "AP after": 0.4572, "difference": 0.0178, "interval": [0.01, 0.02]}
+    report = {"details": {"models": {"ours+refiner": {"engine": "any", "lspet": gain}}}}
+    assert refiner_table(report).splitlines() == [
+        "| system | lspet |",
+        "|---|---|",
+        "| **ours+refiner** | 0.439 to 0.457, +0.018 (+0.010 to +0.020) |",
     ]

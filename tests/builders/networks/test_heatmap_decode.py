@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from builders.networks.heatmap_decode import (
@@ -8,6 +10,7 @@ from builders.networks.heatmap_decode import (
     mirrored,
     peaks,
     person_scores,
+    smooth_peaks,
     to_crop,
 )
 from stream.geometry import crop_affine
@@ -106,3 +109,46 @@ def test_person_score_is_the_mean_of_values_above_a_fifth_times_the_box_score() 
     values = torch.tensor([[0.9, 0.2, 0.5], [0.1, 0.1, 0.0]])
     got = person_scores(values, torch.tensor([0.5, 0.8]))
     assert got.tolist() == pytest.approx([0.35, 0.0])
+
+
+@given(
+    st.floats(1.5, 9.5), st.floats(1.5, 7.5), st.floats(0.8, 2.5), st.sampled_from((0.05, 0.4, 1.0))
+)
+def test_smooth_peaks_find_the_middle_of_a_gaussian_between_cells(
+    x: float, y: float, sigma: float, height: float
+) -> None:
+    heat = height * gaussian(x, y, sigma, (12, 10))
+    points, values = smooth_peaks(heat)
+    torch.testing.assert_close(points[0, 0], torch.tensor([x, y]), atol=0.07, rtol=0)
+    assert values[0, 0] == heat.max()
+
+
+def test_smooth_peaks_are_nearer_to_the_truth_than_quarters() -> None:
+    random = np.random.default_rng(5)
+    truth = torch.from_numpy(random.uniform(2, 8, (200, 2))).float()
+    clean = torch.cat([gaussian(x, y, 1.2, (11, 11)) for x, y in truth.tolist()])
+    heat = (clean + torch.from_numpy(random.normal(0, 0.02, clean.shape)).float()).clamp(min=0)
+    away = [(find(heat)[0][:, 0] - truth).norm(dim=1).mean() for find in (smooth_peaks, peaks)]
+    assert away[0] < 0.5 * away[1]
+
+
+@given(st.integers(0, 6), st.integers(0, 6))
+def test_smooth_peaks_move_at_most_half_a_cell_and_not_across_the_border(x: int, y: int) -> None:
+    heat = torch.zeros(1, 1, 7, 7)
+    heat[0, 0, y, x] = 1
+    points, _ = smooth_peaks(heat)
+    assert (points >= 0).all()
+    assert (points <= 6).all()
+    assert (points[0, 0] - torch.tensor([x, y])).abs().max() <= 1.5
+
+
+def test_smooth_peaks_of_a_map_without_heat_are_the_origin() -> None:
+    points, values = smooth_peaks(torch.zeros(1, 1, 7, 7))
+    assert points.tolist() == [[[0.0, 0.0]]]
+    assert values.tolist() == [[0.0]]
+
+
+def gaussian(x: float, y: float, sigma: float, size: tuple[int, int]) -> torch.Tensor:
+    """(1, 1, H, W) of height 1."""
+    across, down = torch.arange(size[0]), torch.arange(size[1])[:, None]
+    return (-((across - x) ** 2 + (down - y) ** 2) / (2 * sigma**2)).exp()[None, None]

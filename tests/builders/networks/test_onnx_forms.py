@@ -13,6 +13,7 @@ from builders.networks.compact_heatmaps import CompactHeatmaps
 from builders.networks.compact_posefix import CompactPoseFix
 from builders.networks.dekr import Dekr
 from builders.networks.graph_pcnn import GraphPcnn
+from builders.networks.heatmap_decode import smooth_peaks
 from builders.networks.hgg import Hgg, HggMaps, HigherHgg
 from builders.networks.hrnet import HrNet, branch_channels
 from builders.networks.kcam import Kcam
@@ -56,12 +57,25 @@ FORMS: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...]]] = {
         lambda: TopDownGraph(HrNet(4), ChannelOrder.BGR, FlipTest.AVERAGE),
         (CROPS,),
     ),
+    "top-down between cells": (
+        lambda: TopDownGraph(
+            CompactHeatmaps(0.25),
+            ChannelOrder.RGB_SYMMETRIC,
+            FlipTest.OFF,
+            find_peaks=smooth_peaks,
+        ),
+        (CROPS,),
+    ),
     "hgg": (lambda: _Maps(Hgg(2)), PIXELS),
     "higher hgg": (lambda: _Maps(HigherHgg(2)), PIXELS),
     "dekr": (lambda: _Maps(Dekr(2)), PIXELS),
     "smpr": (small_smpr, (CANVAS,)),
     "kcam": (lambda: Kcam(HrNet(4)), PIXELS),
     "graph-pcnn": (lambda: GraphPcnn(HrNet(4)), PIXELS),
+    "graph-pcnn between cells": (
+        lambda: GraphPcnn(CompactHeatmaps(0.25), 4, find_peaks=smooth_peaks),
+        PIXELS,
+    ),
     "graph-pcnn with flip": (_FlipPcnn, PIXELS),
     "posefix with flip": (
         lambda: PoseFixGraph(PoseFix(50), 7.0, FlipTest.AVERAGE),

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from builders.networks.heatmap_decode import PeakFinder, peaks, smooth_peaks
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.topdown_graph import ChannelOrder, Normalise
+from builders.release import release_form
 from builders.training.checkpoint import save_released
 from builders.training.loop import Place, train
 from builders.training.recipe import Recipe, make_task, parse_recipe
@@ -247,3 +249,16 @@ def test_of_half_a_kcam_only_what_began_at_random_is_whole(folder: Path) -> None
     for name, value in task.released(learnt).named_parameters():
         whole = any(part in name for part in ("query", "key", "value"))
         torch.testing.assert_close(value, began[name] + (1 if whole else 0.5))
+
+
+@pytest.mark.parametrize(("guided", "finder"), [(True, smooth_peaks), (False, peaks)])
+def test_guided_maps_are_read_between_cells_wherever_they_are_read(
+    guided: bool, finder: PeakFinder, folder: Path
+) -> None:
+    trunk = THIN | {"guided": guided}
+    network = task_of(recipe("graph_pcnn", trunk=trunk), folder).build()
+    assert network.find_peaks is finder
+    for name in ("heatmap", "kcam"):
+        own = recipe(name, trunk=trunk)
+        graph = release_form(own).graph(task_of(own, folder).build())
+        assert graph.find_peaks is finder
