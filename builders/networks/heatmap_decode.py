@@ -54,9 +54,10 @@ def smooth_peaks(heat: Tensor) -> tuple[Tensor, Tensor]:
     """The top of a Gaussian through the highest cell of the smoothed map and its neighbours.
 
     DARK (Zhang et al., "Distribution-Aware Coordinate Representation for Human Pose Estimation",
-    CVPR 2020, equations 9 and 11): maps are smoothed, their logarithm is a parabola about the peak.
-    Ours: a mean of 3x3 cells smooths, and x and y are solved one by one, without the mixed
-    derivative. At most half a cell away from the highest one, along the border not across it.
+    CVPR 2020; ilovepose/DarkPose, `lib/core/inference.py`, `gaussian_blur` and `taylor`): maps are
+    smoothed, their logarithm is a parabola about the peak. Ours: a mean of 3x3 cells smooths, and x
+    and y are solved one by one, without the mixed derivative. At most half a cell away from the
+    highest one, along the border not across it.
 
     Args:
         heat: (B, K, H, W), at least 0.
