@@ -13,87 +13,60 @@ the file holds of other models stays.
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from builders.evaluation.labels import Labels, labelled_set, read_labels
 from builders.evaluation.people import People
 from tests.bench.bench_models import TRUTH, Row
 from tests.bench.bench_views import (
+    DRAWS,
+    PART,
     SETS,
     VIEWS,
     Found,
-    Precision,
     compared,
-    drawn_pictures,
     found_by,
+    numbered,
     pooled,
+    precisions,
 )
 from tests.bench.report import RESULTS, Figure, circumstances, write_report
 
 ALONE = "lspet"
 """One person a picture."""
-DRAWS = 1000
 BEFORE, AFTER = "AP before", "AP after"
 
 
-def parts(sets: Sequence[Labels], alone: Labels) -> dict[str, tuple[Labels, int]]:
-    """Labels by what they are called, each with how many views its pictures have."""
-    return {" + ".join(SETS): (pooled(sets), len(VIEWS)), ALONE: (pooled([alone]), 1)}
+def parts(sets: Sequence[Labels], alone: Labels) -> dict[str, Labels]:
+    """Labels by what they are called, with the views that are shown."""
+    return {" + ".join(SETS): pooled(sets), ALONE: pooled([alone], VIEWS[:1])}
 
 
 def together(
-    found: Mapping[str, Found], measured: Mapping[str, tuple[Labels, int]]
-) -> tuple[Labels, Found, list[list[int]]]:
-    """All parts as one set; and the ids of each picture's views.
-
-    Pictures of the second part get ids above those of the first.
-    """
-    pictures, people, own = [], [], []
+    found: Mapping[str, Found], measured: Mapping[str, Labels]
+) -> tuple[Labels, dict[int, People]]:
+    """All parts as one set, and what was found in it; ids grow by `PART` with each part."""
+    pictures, people = [], []
     everything: dict[int, People] = {}
-    for number, (part, (labels, views)) in enumerate(measured.items()):
-        added = number * 1_000_000
-        count = len(labels.pictures) // len(VIEWS)
-        shown = [[view * 1000 + n for view in range(views)] for n in range(count)]
-        known = {one for ids in shown for one in ids}
-        own += [[added + one for one in ids] for ids in shown]
-        pictures += [p | {"id": added + p["id"]} for p in labels.pictures if p["id"] in known]
-        people += [
-            p | {"image_id": added + p["image_id"], "id": added + p["id"]}
-            for p in labels.people
-            if p["image_id"] in known
-        ]
-        everything |= {added + one: found[part][one] for one in known}
-    first = next(iter(measured.values()))[0]
-    whole = Labels(first.source, tuple(pictures), tuple(people), first.skeleton)
-    return whole, everything, own
-
-
-def precisions(
-    labels: Labels, found: Found, own: Sequence[Sequence[int]], draws: int = DRAWS
-) -> NDArray[np.float64]:
-    """(1 + draws,) AP of all pictures, then of each draw; a picture comes with all its views."""
-    precision = Precision(labels, found)
-    return np.array(
-        [
-            precision.of([one for n in drawn for one in own[n]])
-            for drawn in drawn_pictures(len(own), draws)
-        ]
-    )
+    for number, (part, labels) in enumerate(measured.items()):
+        added = number * PART
+        pictures += [each | {"id": added + each["id"]} for each in labels.pictures]
+        people += [each | {"image_id": added + each["image_id"]} for each in labels.people]
+        everything |= {added + known: each for known, each in found[part].items()}
+    first = next(iter(measured.values()))
+    return replace(first, pictures=tuple(pictures), people=numbered(people)), everything
 
 
 def gains(
     before: Mapping[str, Found],
     after: Mapping[str, Found],
-    measured: Mapping[str, tuple[Labels, int]],
+    measured: Mapping[str, Labels],
     draws: int = DRAWS,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Of each part and of all together: AP before and after, the difference and its interval."""
-    chosen = [{part: measured[part]} for part in measured]
-    for some in (*chosen, measured):
+    for some in (*({part: labels} for part, labels in measured.items()), measured):
         aps = [precisions(*together(found, some), draws) for found in (before, after)]
         values = {BEFORE: round(float(aps[0][0]), 4), AFTER: round(float(aps[1][0]), 4)}
         yield " + ".join(some), values | compared(aps[1], aps[0])

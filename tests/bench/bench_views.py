@@ -15,6 +15,7 @@ views.
 import argparse
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ from tests.bench.report import Figure, write_report
 SETS = ("coco_kp", "mixed_val")
 UNLABELLED = Path(__file__).parent / "unlabelled_people.json"
 DRAWS = 1000
+VIEW, PART = 1000, 1_000_000
+"""Steps of ids from one view of a picture to the next, and from one part of several to the next."""
 DIFFERENCES, OVER = "differences, 95 % of draws of pictures", " over "
 """How the file calls them."""
 Found = Mapping[int, People]
@@ -114,12 +117,12 @@ def unlabelled(image_id: int, box: Sequence[float], *, crowd: bool) -> Record:
     }
 
 
-def pooled(sets: Sequence[Labels]) -> Labels:
-    """All sets and views as one set; picture v of n of the sets in turn has the id v * 1000 + n."""
+def pooled(sets: Sequence[Labels], views: Sequence[View] = VIEWS) -> Labels:
+    """All sets and views as one set; view v of picture n of the sets has the id v * `VIEW` + n."""
     pictures, people = [], []
-    for view in range(len(VIEWS)):
+    for view in range(len(views)):
         for number, (labels, picture) in enumerate(every_picture(sets)):
-            known = view * 1000 + number
+            known = view * VIEW + number
             pictures.append({"id": known, "file_name": picture["file_name"]})
             people += [
                 dict(person) | {"image_id": known}
@@ -151,7 +154,7 @@ def found_by(
             for number, picture in enumerate(labels.pictures, start=first):
                 rgb = read_rgb(labels.source.images / picture["file_name"])
                 for view, people in enumerate(in_views(predict, picture["id"], rgb, labels, views)):
-                    found[view * 1000 + number] = people
+                    found[view * VIEW + number] = people
         first += len(labels.pictures)
     return found
 
@@ -195,14 +198,22 @@ def drawn_pictures(count: int, draws: int) -> Iterator[NDArray[np.int64]]:
         yield random.integers(0, count, count)
 
 
+def views_of(labels: Labels) -> list[list[int]]:
+    """Ids of the views of each picture."""
+    own: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for picture in labels.pictures:
+        part, known = divmod(picture["id"], PART)
+        own[part, known % VIEW].append(picture["id"])
+    return list(own.values())
+
+
 def precisions(labels: Labels, found: Found, draws: int = DRAWS) -> NDArray[np.float64]:
     """(1 + draws,) AP of all pictures, then of each draw; a picture comes with all its views."""
-    precision = Precision(labels, found)
-    count = len(labels.pictures) // len(VIEWS)
+    precision, own = Precision(labels, found), views_of(labels)
     return np.array(
         [
-            precision.of([view * 1000 + int(n) for view in range(len(VIEWS)) for n in drawn])
-            for drawn in drawn_pictures(count, draws)
+            precision.of([one for n in drawn for one in own[n]])
+            for drawn in drawn_pictures(len(own), draws)
         ]
     )
 

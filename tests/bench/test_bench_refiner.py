@@ -5,7 +5,7 @@ import pytest
 
 from builders.evaluation.people import People
 from tests.bench.bench_refiner import AFTER, BEFORE, gains, parts, together
-from tests.bench.bench_views import SETS, VIEWS
+from tests.bench.bench_views import SETS, VIEW, VIEWS, views_of
 from tests.bench.test_bench_views import labels_of, people, standing
 
 SMALL, ALONE = " + ".join(SETS), "lspet"
@@ -15,12 +15,13 @@ WRONG = people(standing(500, 400), scores=(0.5,))
 
 
 def found(small: People, alone: People) -> dict[str, dict[int, People]]:
-    views = {view * 1000 + n: small for view in range(len(VIEWS)) for n in range(2)}
+    views = {view * VIEW + n: small for view in range(len(VIEWS)) for n in range(2)}
     return {SMALL: views, ALONE: dict.fromkeys(range(3), alone)}
 
 
 def test_all_together_have_each_view_once() -> None:
-    whole, everything, own = together(found(RIGHT, RIGHT), MEASURED)
+    whole, everything = together(found(RIGHT, RIGHT), MEASURED)
+    own = views_of(whole)
     assert [len(ids) for ids in own] == [4, 4, 1, 1, 1]
     shown = {one for ids in own for one in ids}
     assert shown == set(everything) == {picture["id"] for picture in whole.pictures}
