@@ -57,7 +57,8 @@ def smooth_peaks(heat: Tensor) -> tuple[Tensor, Tensor]:
     CVPR 2020; ilovepose/DarkPose, `lib/core/inference.py`, `gaussian_blur` and `taylor`): maps are
     smoothed, their logarithm is a parabola about the peak. Ours: a mean of 3x3 cells smooths, and x
     and y are solved one by one, without the mixed derivative. At most half a cell away from the
-    highest one, along the border not across it.
+    highest one, along the border not across it. Means at the border are of fewer cells, which draws
+    peaks within a cell of it onto it.
 
     Args:
         heat: (B, K, H, W), at least 0.

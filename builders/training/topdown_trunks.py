@@ -126,8 +126,8 @@ def first_cell_px(settings: TrunkSettings) -> float:
 def peak_finder(settings: TrunkSettings) -> PeakFinder:
     """How joints are found on the trunk's maps.
 
-    AP in true boxes of all validation people rises from .553 to .564 with `graph_pcnn` and from
-    .423 to .427 with `kcam`, though neither was trained for it (`docs/training_runs.md`).
+    Between the cells on guided maps: `graph_pcnn` has .006 to .016 more AP in true boxes so, `kcam`
+    .004 to .009, though neither was trained for it (`docs/training_runs.md`).
     """
     guided = isinstance(settings, CompactTrunk) and settings.guided
     return smooth_peaks if guided else peaks

@@ -132,14 +132,25 @@ def test_smooth_peaks_are_nearer_to_the_truth_than_quarters() -> None:
     assert away[0] < 0.5 * away[1]
 
 
-@given(st.integers(0, 6), st.integers(0, 6))
-def test_smooth_peaks_move_at_most_half_a_cell_and_not_across_the_border(x: int, y: int) -> None:
-    heat = torch.zeros(1, 1, 7, 7)
-    heat[0, 0, y, x] = 1
-    points, _ = smooth_peaks(heat)
+@given(st.floats(0, 6), st.floats(0, 6), st.floats(0.5, 2.5))
+def test_smooth_peaks_stay_on_the_map_and_near_the_joint_at_its_borders(
+    x: float, y: float, sigma: float
+) -> None:
+    """Means of fewer cells draw what lies within a cell of the border onto it."""
+    points, _ = smooth_peaks(gaussian(x, y, sigma, (7, 7)))
     assert (points >= 0).all()
     assert (points <= 6).all()
     assert (points[0, 0] - torch.tensor([x, y])).abs().max() <= 1.5
+
+
+@given(st.integers(0, 2**31))
+def test_smooth_peaks_move_at_most_half_a_cell_from_the_highest_mean(seed: int) -> None:
+    heat = torch.rand(1, 4, 7, 6, generator=torch.Generator().manual_seed(seed))
+    points, _ = smooth_peaks(heat)
+    means = torch.nn.functional.avg_pool2d(heat, 3, 1, 1, count_include_pad=False)
+    for joint in range(4):
+        row, column = divmod(int(means[0, joint].argmax()), 6)
+        assert (points[0, joint] - torch.tensor([column, row])).abs().max() <= 0.5
 
 
 def test_smooth_peaks_of_a_map_without_heat_are_the_origin() -> None:
