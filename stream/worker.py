@@ -116,7 +116,8 @@ class _Line:
             self._hand_on(stage.finish(under_way.popleft()))
 
     def _hand_on(self, group: Group) -> None:
-        self.settled.put(group)
+        if not self.settled.put(group):
+            self.decoded.cancel()  # nobody publishes any more: what is still to come is in vain
         self.run.observer.queue("settled", len(self.settled), self.settled.capacity)
 
     def _patience(self, grouper: Grouper) -> float | None:

@@ -198,6 +198,17 @@ def test_a_failing_sink_ends_the_run_and_is_abandoned(runner: Runner) -> None:
 
 
 @both_runners
+def test_nothing_is_inferred_any_more_once_the_sink_has_failed(runner: Runner) -> None:
+    sink, estimator = OnceFailingSink(at=2), MadeUpEstimator()
+    source = ListSource(map(small_frame, range(5000)))
+
+    with pytest.raises(SinkError, match="the disk is full"):
+        runner(run_of(source, sink, estimator))
+
+    assert len(estimator.batches) < 20  # what lay between the threads
+
+
+@both_runners
 def test_a_breaking_source_ends_the_run_after_what_it_gave(runner: Runner) -> None:
     def break_off() -> None:
         raise SourceError("the cable was pulled")
