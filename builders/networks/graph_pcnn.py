@@ -190,7 +190,12 @@ def peak_points(heat: Tensor, find_peaks: PeakFinder = peaks) -> tuple[GuidedPoi
     xy, value = find_peaks(heat)
     xy = xy[:, None]
     own = sample_own(heat, xy)
-    return GuidedPoints(xy, own, (own > RELIABLE_HEAT).to(own.dtype)), value
+    return GuidedPoints(xy, own, is_reliable(own)), value
+
+
+def is_reliable(heat: Tensor) -> Tensor:
+    """1 where a joint with that heat at its guided point may help its neighbours, else 0."""
+    return (heat > RELIABLE_HEAT).to(heat.dtype)
 
 
 def mirror_points(points: GuidedPoints, width: int) -> GuidedPoints:

@@ -6,13 +6,26 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from builders.networks.graph_pcnn import GuidedPoints, Refinement, sample_own
+from builders.networks.graph_pcnn import (
+    GuidedPoints,
+    Refinement,
+    is_reliable,
+    peak_points,
+    sample_own,
+)
+from builders.networks.heatmap_decode import PeakFinder
+from builders.networks.lacking_similarity import lacking_similarity
 
 POSITIVE_SIGMAS = 3.0
 RELIABLE_SIGMAS = 2.0
 OFFSET_WEIGHT = 16.0
 CELLS_PER_POINT = 16
 TRIES = 32
+NEAR_CELLS = 3.0
+"""Of the joint: as far away as that, a peak's distance itself is learnt, too (ours)."""
+NEAR_WEIGHT = 0.02
+MOVED_SHARE = 0.5
+MOVED_CELLS = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +38,25 @@ class Truth:
     """(B, 17) 1 for known joints, else 0."""
     sigma: float
     """Of the first stage's targets, in cells (open in the paper; ours)."""
+
+
+def moved_peaks(heat: Tensor, find_peaks: PeakFinder, random: Generator) -> GuidedPoints:
+    """The points that the second stage begins at in tests, half of them a little beside (ours).
+
+    Args:
+        heat: (B, 17, H, W) of the first stage.
+        find_peaks: its reading.
+        random: on the device of `heat`.
+
+    Returns:
+        One point per joint, reliable as in tests.
+    """
+    points, _ = peak_points(heat.detach(), find_peaks)
+    moved = _uniform(tuple(points.xy.shape[:3]), points.xy, random) < MOVED_SHARE
+    step = torch.randn(points.xy.shape, generator=random, device=points.xy.device)
+    xy = points.xy + MOVED_CELLS * step.to(points.xy.dtype) * moved[..., None]
+    own = sample_own(heat.detach(), xy)
+    return GuidedPoints(xy, own, is_reliable(own))
 
 
 def point_count(heat: Tensor) -> int:
@@ -117,6 +149,27 @@ def refinement_loss(found: Refinement, points: GuidedPoints, truth: Truth) -> Te
     each = _classification(found.logits, positive, distance2, truth.sigma)
     error = (found.offset - away).abs().sum(-1)
     each = each + OFFSET_WEIGHT * _mean(error, positive)  # (B, K)
+    return (each * truth.weight).sum() / truth.weight.sum().clamp(min=1)
+
+
+def lacking_loss(found: Refinement, points: GuidedPoints, truth: Truth, area: Tensor) -> Tensor:
+    """What the refined points lack of COCO's object keypoint similarity (ours).
+
+    Points near their joint learn a little of the distance besides, which far ones, where the
+    similarity is flat, would drown.
+
+    Args:
+        found: of the second stage.
+        points: where it looked.
+        truth: of the same crops; its sigma plays no part.
+        area: (B,) of the people, in cells squared: s^2 of the similarity.
+    """
+    away = truth.xy[:, None] - points.xy  # (B, N, K, 2)
+    left = found.offset - away
+    near = (away.square().sum(-1) <= NEAR_CELLS**2).to(left.dtype)
+    each = (lacking_similarity(left, area) + NEAR_WEIGHT * near * left.abs().sum(-1)).mean(
+        1
+    )  # (B, K)
     return (each * truth.weight).sum() / truth.weight.sum().clamp(min=1)
 
 

@@ -1,17 +1,24 @@
 """Trains Graph-PCNN: both stages in one run, on any heatmap network."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import torch
 from pydantic import Field, model_validator
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from builders.networks.compact_heatmaps import CompactHeatmaps, PyramidStage, WideStage
-from builders.networks.graph_pcnn import GraphPcnn, shortened
+from builders.networks.graph_pcnn import GraphPcnn, GuidedPoints, Refinement, shortened
 from builders.networks.graph_pcnn_graph import GraphPcnnGraph
-from builders.networks.graph_pcnn_training import Truth, guided_points, refinement_loss
+from builders.networks.graph_pcnn_training import (
+    Truth,
+    guided_points,
+    lacking_loss,
+    moved_peaks,
+    refinement_loss,
+)
 from builders.networks.topdown_graph import FlipTest, TopDownGraph
 from builders.training.settings import Folders
 from builders.training.start_weights import load_run
@@ -33,9 +40,12 @@ class GraphPcnnSettings(TopDownSettings):
     point_sigma: float | None = Field(gt=0, default=None)
     """In cells: points within thrice this of the truth learn to reach it, within twice they help
     their neighbours; by default that of the maps (the paper does not say)."""
+    learns: Literal["offsets", "similarity"] = "offsets"
+    """Offsets of points drawn about the joint, as in the paper; or the similarity of what becomes
+    of the first stage's own peaks, which is what is measured (ours): see `lacking_loss`."""
     start_run: Path | None = None
-    """Checkpoint of a run of this network, relative to the folder that this run lies in: all of it
-    is what is begun with."""
+    """Checkpoint of a run of this network, or a released `model.onnx` of it, relative to the folder
+    that this run lies in: all of it is what is begun with."""
     offset_share: float = Field(gt=0, le=1, default=1.0)
     """Of each offset that the released network keeps (ours): the peaks of a trained first stage lie
     nearer to the joints than the points that it learnt at, so that whole offsets overshoot."""
@@ -47,6 +57,21 @@ class GraphPcnnSettings(TopDownSettings):
         return self
 
 
+Parts = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What both stages make of a batch of crops."""
+
+    shared: Any
+    """Of the first stage, for the second one."""
+    heat: Tensor
+    """(B, 17, H, W) of whomever the joints are."""
+    features: Tensor
+    """(B, C, H, W) of the second stage."""
+
+
 class GraphPcnnTask(HeatmapTask):
     """See `TrainingTask`."""
 
@@ -55,6 +80,7 @@ class GraphPcnnTask(HeatmapTask):
         self._hidden, self._sigma = settings.hidden, settings.point_sigma or settings.sigma_cells()
         self._offset_share, self._start_run = settings.offset_share, settings.start_run
         self._points, self._wide = settings.points, settings.wide_stage
+        self._learns = settings.learns
 
     def build(self) -> GraphPcnn:
         """A copied last stage starts from the trunk's start weights."""
@@ -90,12 +116,22 @@ class GraphPcnnTask(HeatmapTask):
         shared = own.stage1.shared(pixels)
         heat, parts = self.heat_parts(own.stage1, shared, batch)
         features = own.second(shared)
-        truth = Truth(batch["xy"], batch["weight"], self._sigma)
-        points = guided_points(heat, truth, random, self._points)
-        with torch.autocast(heat.device.type, enabled=False):
-            refined = own.refine(features.float(), points)
-        parts["refinement"] = refinement_loss(refined, points, truth)
+        second = self._similarity if self._learns == "similarity" else self._offsets
+        parts |= second(own, Looked(shared, heat, features.float()), batch, random)
         return self.with_teacher(pixels, heat, parts)
+
+    def _offsets(self, own: GraphPcnn, looked: Looked, batch: Any, random: Generator) -> Parts:
+        truth = Truth(batch["xy"], batch["weight"], self._sigma)
+        points = guided_points(looked.heat, truth, random, self._points)
+        return {"refinement": refinement_loss(_refined(own, looked, points), points, truth)}
+
+    def _similarity(self, own: GraphPcnn, looked: Looked, batch: Any, random: Generator) -> Parts:
+        truth = Truth(batch["xy"], batch["weight"], self._sigma)
+        with torch.no_grad():  # of the person meant alone, as in tests
+            heat = own.stage1.heat(looked.shared).float()
+        points = moved_peaks(heat, own.find_peaks, random)
+        found = _refined(own, looked, points)
+        return {"similarity": lacking_loss(found, points, truth, batch["area"])}
 
     def released(self, network: nn.Module) -> nn.Module:
         """See `TrainingTask.released`."""
@@ -114,3 +150,9 @@ class GraphPcnnTask(HeatmapTask):
                 ),
             }
         )
+
+
+def _refined(own: GraphPcnn, looked: Looked, points: GuidedPoints) -> Refinement:
+    """In fp32: half a hundredth of a cell counts."""
+    with torch.autocast(looked.features.device.type, enabled=False):
+        return own.refine(looked.features, points)

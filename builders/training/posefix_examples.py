@@ -13,6 +13,7 @@ from torch import Tensor
 from builders.evaluation.people import Floats
 from builders.networks.posefix_synthesis import Indices, Scenes, synthesise
 from builders.training.crops import MIN_OVERLAP, Crop, Crops, overlap
+from builders.training.labels import OUTLINE_SHARE
 
 MOST_NEIGHBOURS = 3
 ANNOTATED = 0.999
@@ -87,7 +88,8 @@ def posefix_example(crop: Crop, rng: np.random.Generator) -> dict[str, Tensor]:
 
     Returns:
         `crops` (h, w, 3) uint8; `given` (17, 3) the pose with errors, 0 or 1 for drawn; `kinds`
-        (17,) `Error` of each joint; `truth` (17, 2) crop pixels; `weight` (17,) of the loss.
+        (17,) `Error` of each joint; `truth` (17, 2) crop pixels; `weight` (17,) of the loss; `area`
+        of the person in crop pixels squared, as COCO's similarity takes it.
     """
     given, kinds = with_errors(crop, rng)
     arrays = {
@@ -96,6 +98,7 @@ def posefix_example(crop: Crop, rng: np.random.Generator) -> dict[str, Tensor]:
         "kinds": kinds,
         "truth": crop.joints[:, :2],
         "weight": crop.joints[:, 2] * _inside(crop),
+        "area": np.array(OUTLINE_SHARE * crop.area_px2, np.float32),
     }
     return {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in arrays.items()}
 

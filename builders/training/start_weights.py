@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from builders.export import load_from_onnx
 from builders.training.checkpoint import averaged_weights
-from stream.errors import ConfigError
+from stream.errors import ArtefactError, ConfigError
 
 
 def load_start(network: nn.Module, path: Path, new_parts: Sequence[str]) -> None:
@@ -69,15 +70,22 @@ def between(start: nn.Module, learnt: nn.Module, share: float) -> nn.Module:
 
 
 def load_run(network: nn.Module, checkpoint: Path) -> None:
-    """Loads the averaged weights of a run of the same network.
+    """Loads the averaged weights of a run of the same network, or those of a released graph of it.
+
+    Args:
+        network: gets the weights.
+        checkpoint: of the run, its `released.pt`, or a model folder's `model.onnx`.
 
     Raises:
         ConfigError: if it cannot be read, or is another network's.
     """
     try:
-        weights, _ = averaged_weights(checkpoint)
-        network.load_state_dict(weights)
-    except (OSError, KeyError, RuntimeError) as error:
+        if checkpoint.suffix == ".onnx":
+            load_from_onnx(network, checkpoint)
+        else:
+            weights, _ = averaged_weights(checkpoint)
+            network.load_state_dict(weights)
+    except (OSError, KeyError, RuntimeError, ArtefactError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"checkpoint {checkpoint}: is no run of this network: {reason}"

@@ -17,6 +17,7 @@ from builders.networks.heatmap_targets import SIGMA_BY_CROP_HEIGHT, gaussian_tar
 from builders.networks.topdown_graph import FlipTest, Normalise, TopDownGraph
 from builders.training.crops import Crop, Crops, CropSettings
 from builders.training.guided_loss import guided_parts
+from builders.training.labels import OUTLINE_SHARE
 from builders.training.sets import load_sets
 from builders.training.settings import DataSettings, Folders, Frozen, KeptSettings, StartSettings
 from builders.training.start_weights import between, load_run
@@ -216,7 +217,8 @@ class CropExamples:
 def crop_example(crop: Crop, targets: MapTargets) -> dict[str, Tensor]:
     """What is learnt from a crop: `crops` (h, w, 3) uint8, `heat`, `weight` (17,), `xy` in cells.
 
-    A joint beyond the crop has weight 0, one of a teacher less than 1.
+    A joint beyond the crop has weight 0, one of a teacher less than 1. `area` is the person's, in
+    cells squared, as COCO's similarity takes it.
     """
     height, width = crop.pixels.shape[:2]
     cells = (width // STRIDE, height // STRIDE)
@@ -228,6 +230,7 @@ def crop_example(crop: Crop, targets: MapTargets) -> dict[str, Tensor]:
         "heat": heat,
         "weight": known * crop.joints[:, 2],
         "xy": joints[:, :2] / STRIDE,
+        "area": np.array(OUTLINE_SHARE * crop.area_px2 / STRIDE**2, np.float32),
     }
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 

@@ -4,18 +4,30 @@ import numpy as np
 import pytest
 import torch
 
-from builders.networks.graph_pcnn import GraphPcnn, GuidedPoints, Refinement, sample_own
+from builders.networks.graph_pcnn import (
+    RELIABLE_HEAT,
+    GraphPcnn,
+    GuidedPoints,
+    Refinement,
+    peak_points,
+    sample_own,
+)
 from builders.networks.graph_pcnn_training import (
     Truth,
     far_points,
     guided_points,
     hot_points,
+    lacking_loss,
+    moved_peaks,
     near_points,
     point_count,
     refinement_loss,
 )
+from builders.networks.heatmap_decode import smooth_peaks
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.hrnet import HrNet
+from stream.oks import object_keypoint_similarity
+from stream.skeleton import COCO_17
 
 
 def truth(sigma: float = 2.0) -> Truth:
@@ -118,6 +130,48 @@ def test_loss_equals_a_worked_example() -> None:
     found = Refinement(torch.from_numpy(logits), torch.from_numpy(offset))
     got = refinement_loss(found, points, Truth(true.xy.double(), true.weight.double(), 2.0))
     assert got.item() == pytest.approx(weighted / 33)
+
+
+def test_peaks_are_those_of_tests_and_half_of_them_a_little_beside() -> None:
+    heat = torch.rand(40, 17, 32, 24, generator=generator())
+    heat[..., 12, 9] = 1.2
+    found, (peaks, _) = (
+        moved_peaks(heat, smooth_peaks, generator()),
+        peak_points(heat, smooth_peaks),
+    )
+    assert found.xy.shape == (40, 1, 17, 2)
+    away = (found.xy - peaks.xy).norm(dim=-1)
+    assert (away == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
+    assert away[away > 0].mean().item() == pytest.approx(0.4 * math.sqrt(math.pi / 2), rel=0.1)
+    torch.testing.assert_close(found.heat, sample_own(heat, found.xy))
+    assert torch.equal(found.reliable > 0, found.heat > RELIABLE_HEAT)
+
+
+def test_what_lacks_of_the_similarity_is_cocos() -> None:
+    true, area = truth(), torch.tensor([90.0, 300.0])
+    xy = true.xy[:, None] + 20 * torch.sign(torch.randn(2, 1, 17, 2, generator=generator()))
+    offset = true.xy[:, None] - xy + torch.randn(2, 1, 17, 2, generator=generator())
+    points = GuidedPoints(xy, torch.zeros(0), torch.zeros(0))
+    got = lacking_loss(Refinement(torch.zeros(0), offset), points, true, area)
+    expected = object_keypoint_similarity(
+        true.xy.numpy(),
+        (xy + offset)[:, 0].numpy(),
+        true.weight.numpy(),
+        area.numpy(),
+        COCO_17.sigmas,
+    )
+    weighted = sum(1 - expected[i, i] for i in range(2) for _ in range(int(true.weight[i].sum())))
+    assert got.item() == pytest.approx(weighted / 33, abs=1e-6)  # far points: no distance besides
+
+
+def test_a_near_point_learns_the_distance_too_and_the_truth_costs_nothing() -> None:
+    true, area = truth(), torch.tensor([90.0, 300.0])
+    points = GuidedPoints(true.xy[:, None] + 1.5, torch.zeros(0), torch.zeros(0))
+    offset = torch.full((2, 1, 17, 2), -1.5).requires_grad_()
+    assert lacking_loss(Refinement(torch.zeros(0), offset), points, true, area).item() < 1e-6
+    still = torch.zeros(2, 1, 17, 2)
+    one = lacking_loss(Refinement(torch.zeros(0), still), points, true, area * 1e9)
+    assert one.item() == pytest.approx(0.02 * 3.0, abs=1e-5)  # so large that only distance is left
 
 
 def test_gradient_of_both_stages_flows_into_every_parameter() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from builders.export import export_graph
 from builders.networks.heatmap_decode import PeakFinder, peaks, smooth_peaks
 from builders.networks.heatmap_targets import heatmap_loss
 from builders.networks.topdown_graph import ChannelOrder, Normalise
@@ -109,6 +110,23 @@ def test_a_wide_stage_learns_and_wants_a_compact_trunk(folder: Path) -> None:
         recipe("graph_pcnn", trunk={"kind": "resnet"}, wide_stage=8)
 
 
+def test_the_second_stage_learns_what_becomes_of_the_first_ones_peaks(folder: Path) -> None:
+    torch.manual_seed(0)
+    trunk = THIN | {"guided": True}
+    task = task_of(recipe("graph_pcnn", trunk=trunk, wide_stage=8, learns="similarity"), folder)
+    own, batch = task.build().train(), batch_of(task)
+    total, parts = task.loss(own, batch, torch.Generator().manual_seed(0))
+    total.backward()  # type: ignore[no-untyped-call]
+    assert "similarity" in parts
+    assert "refinement" not in parts
+    moved = own.get_parameter("refinement.head.6.weight").grad
+    assert moved is not None
+    assert moved.abs().sum() > 0
+    batch["area"] = batch["area"] * 1e6  # everything is near a giant
+    _, giant = task.loss(own, batch, torch.Generator().manual_seed(0))
+    assert giant["similarity"].item() < parts["similarity"].item()
+
+
 @pytest.mark.parametrize("network", ["heatmap", "graph_pcnn", "kcam"])
 def test_the_same_seed_gives_the_same_losses(network: str, folder: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
@@ -179,6 +197,23 @@ def test_graph_pcnn_can_go_on_from_a_run_of_its_own(folder: Path, tmp_path: Path
     later = recipe("graph_pcnn", wide_stage=8, start_run="first/released.pt")
     begun = make_task(later, Folders(folder, tmp_path / "second")).build().state_dict()
     assert all(torch.equal(begun[name], value) for name, value in first.state_dict().items())
+
+
+def test_graph_pcnn_can_go_on_from_a_released_graph(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "shipped").mkdir()
+    given = recipe("graph_pcnn", wide_stage=8)
+    torch.manual_seed(1)
+    first = task_of(given, folder).build()
+    graph = release_form(given).graph(first).eval()
+    export_graph(graph, (64, 96), tmp_path / "shipped" / "model.onnx", ["keypoints"])
+    later = recipe("graph_pcnn", wide_stage=8, start_run="shipped/model.onnx")
+    torch.manual_seed(2)
+    begun = make_task(later, Folders(folder, tmp_path / "second")).build().state_dict()
+    for name, value in first.state_dict().items():
+        assert torch.equal(begun[name], value), name
+    narrower = recipe("graph_pcnn", wide_stage=4, start_run="shipped/model.onnx")
+    with pytest.raises(ConfigError, match="no run of this network"):
+        make_task(narrower, Folders(folder, tmp_path / "second")).build()
 
 
 def test_the_published_sigma_belongs_to_its_crop_height() -> None:
