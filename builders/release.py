@@ -124,13 +124,15 @@ def _portable(path: Path) -> str:
 
 
 def _start_weights(recipe: Recipe) -> str:
-    """The file's name; of a run's checkpoint with the name of the run."""
+    """The file's name; of a run or what was released of one with the name of its folder."""
     task: Any = recipe.task
     holder = getattr(task, "trunk", task)
-    start: Path | None = getattr(holder, "start_weights", None)
+    gone_on_with: Path | None = getattr(task, "start_run", None)
+    start: Path | None = gone_on_with or getattr(holder, "start_weights", None)
     if start is None:
         return "none"
-    return f"{start.parent.name}/{start.name}" if start.suffix == ".pt" else start.name
+    of_a_run = start == gone_on_with or start.suffix == ".pt"
+    return f"{start.parent.name}/{start.name}" if of_a_run else start.name
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""`python -m builders.mean_of_runs`: one network from runs that differ in their seed alone.
+
+Runs that began with the same weights and learnt the same end up near each other, and the mean of
+their weights is better than most of them (Wortsman et al., "Model soups", ICML 2022): what one
+drew by chance the others did not.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from torch import Tensor
+
+from builders.training.checkpoint import averaged_weights
+from builders.training.recipe import load_recipe
+from builders.training.state import CHECKPOINT
+from stream.errors import ConfigError
+
+RECIPE = "recipe.yaml"
+
+
+def mean_weights(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each tensor; counts, which are no floats, as the first one has them.
+
+    Args:
+        states: by the same names, of the same shapes.
+    """
+    first = states[0]
+    return {
+        name: torch.stack([state[name] for state in states]).mean(0)
+        if value.is_floating_point()
+        else value
+        for name, value in first.items()
+    }
+
+
+def check_alike(runs: Sequence[Path]) -> None:
+    """Refuses runs of different recipes.
+
+    Raises:
+        ConfigError: naming the first run that differs in more than its seed.
+    """
+    first, *others = (load_recipe(run / RECIPE).model_copy(update={"seed": 0}) for run in runs)
+    for run, recipe in zip(runs[1:], others, strict=True):
+        if recipe != first:
+            raise ConfigError(f"run {run}: its recipe is not that of {runs[0]}")
+
+
+def main(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    out: Annotated[Path, typer.Option(help="Folder of a run to write, for builders.release.")],
+) -> None:
+    """Writes the mean of several runs as a run; recipe and curves are those of the first."""
+    check_alike(runs)
+    read = [averaged_weights(run / CHECKPOINT) for run in runs]
+    out.mkdir(parents=True, exist_ok=True)
+    mean = mean_weights([weights for weights, _ in read])
+    torch.save({"averaged": mean, "step": read[0][1]}, out / CHECKPOINT)
+    for name in (RECIPE, "curves.png"):
+        shutil.copyfile(runs[0] / name, out / name)
+
+
+if __name__ == "__main__":
+    typer.run(main)
