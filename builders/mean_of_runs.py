@@ -1,8 +1,8 @@
 """`python -m builders.mean_of_runs`: one network from runs that differ in their seed alone.
 
 Runs that began with the same weights and learnt the same end up near each other, and the mean of
-their weights is better than most of them (Wortsman et al., "Model soups", ICML 2022): what one
-drew by chance the others did not.
+their weights is often as good as the best of them (Wortsman et al., "Model soups", ICML 2022), with
+no choice among them on validation data.
 """
 
 import shutil
@@ -56,6 +56,9 @@ def main(
     """Writes the mean of several runs as a run; recipe and curves are those of the first."""
     check_alike(runs)
     read = [averaged_weights(run / CHECKPOINT) for run in runs]
+    for run, (_, step) in zip(runs, read, strict=True):
+        if step != (steps := load_recipe(run / RECIPE).steps):
+            raise ConfigError(f"run {run}: is at step {step} of {steps}")
     out.mkdir(parents=True, exist_ok=True)
     mean = mean_weights([weights for weights, _ in read])
     torch.save({"averaged": mean, "step": read[0][1]}, out / CHECKPOINT)

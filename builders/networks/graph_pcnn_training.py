@@ -24,8 +24,10 @@ TRIES = 32
 NEAR_CELLS = 3.0
 """Of the joint: as far away as that, a peak's distance itself is learnt, too (ours)."""
 NEAR_WEIGHT = 0.02
+"""Of that distance, in cells, beside what lacks of the similarity."""
 MOVED_SHARE = 0.5
 MOVED_CELLS = 0.4
+"""Deviation along each axis of the peaks that are moved in training."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,9 +169,8 @@ def lacking_loss(found: Refinement, points: GuidedPoints, truth: Truth, area: Te
     away = truth.xy[:, None] - points.xy  # (B, N, K, 2)
     left = found.offset - away
     near = (away.square().sum(-1) <= NEAR_CELLS**2).to(left.dtype)
-    each = (lacking_similarity(left, area) + NEAR_WEIGHT * near * left.abs().sum(-1)).mean(
-        1
-    )  # (B, K)
+    distance = NEAR_WEIGHT * near * left.abs().sum(-1)
+    each = (lacking_similarity(left, area) + distance).mean(1)  # (B, K)
     return (each * truth.weight).sum() / truth.weight.sum().clamp(min=1)
 
 

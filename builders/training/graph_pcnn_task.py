@@ -153,6 +153,6 @@ class GraphPcnnTask(HeatmapTask):
 
 
 def _refined(own: GraphPcnn, looked: Looked, points: GuidedPoints) -> Refinement:
-    """In fp32: half a hundredth of a cell counts."""
+    """In fp32: bf16 rounds a place to an eighth of a cell."""
     with torch.autocast(looked.features.device.type, enabled=False):
         return own.refine(looked.features, points)

@@ -98,9 +98,10 @@ def posefix_example(crop: Crop, rng: np.random.Generator) -> dict[str, Tensor]:
         "kinds": kinds,
         "truth": crop.joints[:, :2],
         "weight": crop.joints[:, 2] * _inside(crop),
-        "area": np.array(OUTLINE_SHARE * crop.area_px2, np.float32),
     }
-    return {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in arrays.items()}
+    area = torch.tensor(OUTLINE_SHARE * crop.area_px2, dtype=torch.float32)
+    tensors = {n: torch.from_numpy(np.ascontiguousarray(each)) for n, each in arrays.items()}
+    return tensors | {"area": area}
 
 
 def with_errors(crop: Crop, rng: np.random.Generator) -> tuple[np.ndarray, Indices]:

@@ -73,3 +73,13 @@ def test_runs_of_other_recipes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="its recipe is not that of"):
         main(runs, tmp_path / "mean")
     assert not (tmp_path / "mean").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
+    two_pictures(tmp_path)
+    run = finished(tmp_path, tmp_path / "one")
+    text = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(text.replace("steps: 1\n", "steps: 2\n"))
+    with pytest.raises(ConfigError, match="is at step 1 of 2"):
+        main([run, run], tmp_path / "mean")
