@@ -13,7 +13,6 @@ from torch import Tensor
 from builders.evaluation.people import Floats
 from builders.networks.posefix_synthesis import Indices, Scenes, synthesise
 from builders.training.crops import MIN_OVERLAP, Crop, Crops, overlap
-from builders.training.labels import OUTLINE_SHARE
 
 MOST_NEIGHBOURS = 3
 ANNOTATED = 0.999
@@ -88,8 +87,7 @@ def posefix_example(crop: Crop, rng: np.random.Generator) -> dict[str, Tensor]:
 
     Returns:
         `crops` (h, w, 3) uint8; `given` (17, 3) the pose with errors, 0 or 1 for drawn; `kinds`
-        (17,) `Error` of each joint; `truth` (17, 2) crop pixels; `weight` (17,) of the loss; `area`
-        of the person in crop pixels squared, as COCO's similarity takes it.
+        (17,) `Error` of each joint; `truth` (17, 2) crop pixels; `weight` (17,) of the loss.
     """
     given, kinds = with_errors(crop, rng)
     arrays = {
@@ -99,9 +97,7 @@ def posefix_example(crop: Crop, rng: np.random.Generator) -> dict[str, Tensor]:
         "truth": crop.joints[:, :2],
         "weight": crop.joints[:, 2] * _inside(crop),
     }
-    area = torch.tensor(OUTLINE_SHARE * crop.area_px2, dtype=torch.float32)
-    tensors = {n: torch.from_numpy(np.ascontiguousarray(each)) for n, each in arrays.items()}
-    return tensors | {"area": area}
+    return {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in arrays.items()}
 
 
 def with_errors(crop: Crop, rng: np.random.Generator) -> tuple[np.ndarray, Indices]:

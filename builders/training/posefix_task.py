@@ -1,7 +1,6 @@
 """Trains PoseFix, compact or on a ResNet, to undo synthetic pose errors."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -9,16 +8,13 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from builders.networks.compact_posefix import CompactPoseFix
-from builders.networks.lacking_similarity import lacking_similarity
 from builders.networks.posefix import (
     SIGMA_BY_CROP_HEIGHT,
-    STRIDE,
     PoseFix,
     PoseFixGraph,
     pose_maps,
     posefix_losses,
     posefix_pixels,
-    soft_argmax,
 )
 from builders.networks.topdown_graph import ChannelOrder, FlipTest, Normalise
 from builders.training.crops import Crops, CropSettings
@@ -26,7 +22,7 @@ from builders.training.posefix_examples import PoseFixExamples
 from builders.training.posefix_validation import validate_refiner
 from builders.training.sets import load_sets
 from builders.training.settings import DataSettings, Folders, KeptSettings, StartSettings
-from builders.training.start_weights import load_run, load_start
+from builders.training.start_weights import load_start
 from builders.training.task import Losses, ParameterGroup, TrainingTask, started_groups
 from builders.training.topdown_trunks import (
     NEW_LAYERS,
@@ -51,12 +47,6 @@ class PoseFixSettings(DataSettings, StartSettings, KeptSettings):
     neighbour_share: float = Field(ge=0, le=1, default=0.0)
     """Of lonely people, how many get a person of another picture pasted beside."""
 
-    similarity_weight: float = Field(ge=0, default=0.0)
-    """Of what the moved joints lack of COCO's similarity, beside PoseFix's own losses (ours)."""
-    start_run: Path | None = None
-    """Checkpoint of a run of this network, or a released `model.onnx` of it, relative to the folder
-    that this run lies in: all of it is what is begun with."""
-
     def sigma_px(self) -> float:
         """Published for 256 and 384 pixels; other crops in proportion."""
         published = SIGMA_BY_CROP_HEIGHT.get(self.crop.height, self.crop.height / PIXELS_PER_SIGMA)
@@ -71,12 +61,6 @@ class PoseFixTask(TrainingTask):
 
     def build(self) -> nn.Module:
         """PoseFix on a ResNet; the compact one on a compact trunk."""
-        network = self._begun()
-        if self._settings.start_run is not None:
-            load_run(network, self._folders.run.resolve().parent / self._settings.start_run)
-        return network
-
-    def _begun(self) -> nn.Module:
         trunk, data = placed(self._settings.trunk, self._folders), self._folders.data
         if isinstance(trunk, CompactTrunk):
             return CompactPoseFix(compact_heatmaps(trunk, data))
@@ -106,18 +90,13 @@ class PoseFixTask(TrainingTask):
         return pixels
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
-        """Of the map and of the place, see `posefix_losses`; and what lacks of the similarity."""
+        """Of the map and of the place; see `posefix_loss`."""
         crops, given = batch["crops"], batch["given"]
         size = (crops.shape[2], crops.shape[1])
         drawn = pose_maps(given[..., :2], given[..., 2], size, self._settings.sigma_px())
         logits = network(torch.cat((posefix_pixels(crops), drawn), 1)).float()
         entropy, place = posefix_losses(logits, batch["truth"], batch["weight"])
-        parts = {"entropy": entropy, "place": place}
-        if self._settings.similarity_weight > 0:
-            left = soft_argmax(logits) * STRIDE - batch["truth"]
-            lacking = lacking_similarity(left, batch["area"]) * batch["weight"]
-            parts["similarity"] = self._settings.similarity_weight * lacking.mean()
-        return torch.stack(list(parts.values())).sum(), parts
+        return entropy + place, {"entropy": entropy, "place": place}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Keypoint similarity before and after, by kind of synthetic error."""

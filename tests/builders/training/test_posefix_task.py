@@ -13,7 +13,6 @@ import torch
 from builders.evaluation.coco_eval import keypoint_statistics
 from builders.evaluation.labels import Labels, read_labels
 from builders.evaluation.people import People, read_rgb
-from builders.export import export_stage
 from builders.networks.compact_heatmaps import CompactHeatmaps
 from builders.networks.compact_posefix import CompactPoseFix
 from builders.networks.posefix import PoseFixGraph, pose_maps, posefix_pixels
@@ -96,33 +95,6 @@ def test_gradient_flows_into_every_parameter_that_learns(
     early = ("trunk.stem", "trunk.blocks.0.", "trunk.blocks.1.", "trunk.blocks.2.")
     assert all(name.startswith(early) for name in still)
     assert bool(still) == (trunk["kind"] == "compact")
-
-
-def test_what_lacks_of_the_similarity_is_learnt_beside_the_papers_losses(folder: Path) -> None:
-    torch.manual_seed(0)
-    plain, task = (task_of(recipe(similarity_weight=w), folder) for w in (0, 2))
-    own, batch = task.build().eval(), batch_of(task)
-    _, before = plain.loss(own, batch, torch.Generator())
-    total, parts = task.loss(own, batch, torch.Generator())
-    assert set(before) == {"entropy", "place"}
-    assert {name: parts[name].item() for name in before} == {n: p.item() for n, p in before.items()}
-    assert total.item() == pytest.approx(sum(part.item() for part in parts.values()))
-    assert 0 < parts["similarity"].item() < 2
-    batch["area"] = batch["area"] * 1e6  # everything is near a giant
-    assert task.loss(own, batch, torch.Generator())[1]["similarity"].item() < 0.05
-
-
-def test_it_can_go_on_from_a_released_graph(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "shipped").mkdir()
-    torch.manual_seed(1)
-    first = task_of(recipe(), folder).build().eval()
-    graph = PoseFixGraph(first, 3.5, FlipTest.OFF).eval()
-    inputs = {"crops": torch.zeros(1, 96, 64, 3, dtype=torch.uint8), "poses": torch.zeros(1, 17, 3)}
-    export_stage(graph, inputs, tmp_path / "shipped" / "model.onnx", ["refined"])
-    torch.manual_seed(2)
-    later = recipe(start_run="shipped/model.onnx")
-    begun = make_task(later, Folders(folder, tmp_path / "second")).build().state_dict()
-    assert all(torch.equal(begun[name], value) for name, value in first.state_dict().items())
 
 
 def test_the_same_seed_gives_the_same_losses(folder: Path, tmp_path: Path) -> None:
