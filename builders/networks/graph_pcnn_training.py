@@ -14,7 +14,7 @@ from builders.networks.graph_pcnn import (
     sample_own,
 )
 from builders.networks.heatmap_decode import PeakFinder
-from builders.networks.lacking_similarity import lacking_similarity
+from builders.networks.joint_similarity import joint_similarity
 
 POSITIVE_SIGMAS = 3.0
 RELIABLE_SIGMAS = 2.0
@@ -170,7 +170,7 @@ def lacking_loss(found: Refinement, points: GuidedPoints, truth: Truth, area: Te
     left = found.offset - away
     near = (away.square().sum(-1) <= NEAR_CELLS**2).to(left.dtype)
     distance = NEAR_WEIGHT * near * left.abs().sum(-1)
-    each = (lacking_similarity(left, area) + distance).mean(1)  # (B, K)
+    each = (1 - joint_similarity(left, area) + distance).mean(1)  # (B, K)
     return (each * truth.weight).sum() / truth.weight.sum().clamp(min=1)
 
 

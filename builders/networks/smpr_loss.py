@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from builders.networks.centre_sampling import flat, locations
+from builders.networks.joint_similarity import joint_similarity
 from builders.networks.smpr import JOINTS, SmprMaps
 from builders.networks.smpr_assignment import (
     SmprTargets,
@@ -15,7 +16,6 @@ from builders.networks.smpr_assignment import (
     heat_labels,
 )
 from stream.errors import PoseError
-from stream.skeleton import COCO_17
 
 FOCUS, BALANCE = 2.0, 0.25
 HEAT_WEIGHT, INITIAL_WEIGHT, REFINED_WEIGHT = 4.0, 0.05, 0.1
@@ -131,10 +131,8 @@ def joint_similarity_loss(
         targets: of the same locations.
         strides: (P,).
     """
-    sigmas = torch.from_numpy(COCO_17.sigmas.copy()).to(logits)
     error = (refined.detach() - targets.offset).reshape(-1, JOINTS, 2) * strides[:, None, None]
-    scale = 2 * targets.area[:, None] * (2 * sigmas).square()
-    similar = (-error.square().sum(-1) / scale).exp() * (targets.labels > 0)
+    similar = joint_similarity(error, targets.area) * (targets.labels > 0)
     weight = targets.labels.abs().clamp(max=1) * targets.refined[:, None]
     entropy = functional.binary_cross_entropy_with_logits(logits, similar, reduction="none")
     return (entropy * weight).sum() / weight.sum().clamp(min=1e-12)
