@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -114,9 +115,12 @@ def weights_from_onnx(path: Path, prefix: str = "network.") -> dict[str, torch.T
     """The torch state (fp32) that a graph written by `export_graph` holds.
 
     Raises:
-        ArtefactError: if no initialiser carries the prefix.
+        ArtefactError: if it is no graph, or no initialiser carries the prefix.
     """
-    graph = onnx.load(path).graph
+    try:
+        graph = onnx.load(path).graph
+    except DecodeError as error:
+        raise ArtefactError(f"{path}: is no ONNX graph: {error}") from error
     stored = {
         item.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(item).copy())
         for item in graph.initializer

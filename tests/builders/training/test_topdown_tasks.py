@@ -216,6 +216,16 @@ def test_graph_pcnn_can_go_on_from_a_released_graph(folder: Path, tmp_path: Path
         make_task(narrower, Folders(folder, tmp_path / "second")).build()
 
 
+def test_a_graph_that_cannot_be_read_is_no_run(folder: Path, tmp_path: Path) -> None:
+    later = recipe("graph_pcnn", start_run="shipped/model.onnx")
+    with pytest.raises(ConfigError, match="no run of this network"):
+        make_task(later, Folders(folder, tmp_path / "second")).build()
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "model.onnx").write_bytes(b"half a download")
+    with pytest.raises(ConfigError, match="no run of this network"):
+        make_task(later, Folders(folder, tmp_path / "second")).build()
+
+
 def test_the_published_sigma_belongs_to_its_crop_height() -> None:
     sigmas = []
     for height in (96, 256, 384):
