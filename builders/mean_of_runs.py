@@ -15,6 +15,7 @@ import typer
 from torch import Tensor
 
 from builders.training.checkpoint import averaged_weights
+from builders.training.history import CURVES
 from builders.training.recipe import load_recipe
 from builders.training.state import CHECKPOINT
 from stream.errors import ConfigError
@@ -37,16 +38,22 @@ def mean_weights(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def check_alike(runs: Sequence[Path]) -> None:
-    """Refuses runs of different recipes.
+def finished_weights(runs: Sequence[Path]) -> tuple[list[dict[str, Tensor]], int]:
+    """The averaged weights of runs of one recipe, and the steps of each.
 
     Raises:
-        ConfigError: naming the first run that differs in more than its seed.
+        ConfigError: naming the first run that differs in more than its seed, or is not finished.
     """
-    first, *others = (load_recipe(run / RECIPE).model_copy(update={"seed": 0}) for run in runs)
-    for run, recipe in zip(runs[1:], others, strict=True):
-        if recipe != first:
+    recipes = [load_recipe(run / RECIPE).model_copy(update={"seed": 0}) for run in runs]
+    found = []
+    for run, recipe in zip(runs, recipes, strict=True):
+        if recipe != recipes[0]:
             raise ConfigError(f"run {run}: its recipe is not that of {runs[0]}")
+        weights, step = averaged_weights(run / CHECKPOINT)
+        if step != recipe.steps:
+            raise ConfigError(f"run {run}: is at step {step} of {recipe.steps}")
+        found.append(weights)
+    return found, recipes[0].steps
 
 
 def main(
@@ -54,15 +61,10 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of a run to write, for builders.release.")],
 ) -> None:
     """Writes the mean of several runs as a run; recipe and curves are those of the first."""
-    check_alike(runs)
-    read = [averaged_weights(run / CHECKPOINT) for run in runs]
-    for run, (_, step) in zip(runs, read, strict=True):
-        if step != (steps := load_recipe(run / RECIPE).steps):
-            raise ConfigError(f"run {run}: is at step {step} of {steps}")
+    weights, steps = finished_weights(runs)
     out.mkdir(parents=True, exist_ok=True)
-    mean = mean_weights([weights for weights, _ in read])
-    torch.save({"averaged": mean, "step": read[0][1]}, out / CHECKPOINT)
-    for name in (RECIPE, "curves.png"):
+    torch.save({"averaged": mean_weights(weights), "step": steps}, out / CHECKPOINT)
+    for name in (RECIPE, CURVES):
         shutil.copyfile(runs[0] / name, out / name)
 
 
