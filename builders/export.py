@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -118,9 +117,10 @@ def weights_from_onnx(path: Path, prefix: str = "network.") -> dict[str, torch.T
         ArtefactError: if it is no graph, or no initialiser carries the prefix.
     """
     try:
-        graph = onnx.load(path).graph
-    except DecodeError as error:
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
         raise ArtefactError(f"{path}: is no ONNX graph: {error}") from error
+    graph = onnx.load(path).graph
     stored = {
         item.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(item).copy())
         for item in graph.initializer
