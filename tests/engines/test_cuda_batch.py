@@ -71,7 +71,8 @@ def test_work_that_cannot_be_recorded_runs_plainly_and_the_reason_is_told(
         batch = opened(record=True)
     (event,) = caplog.records
     assert event.getMessage() == "cuda_graph_refused"
-    assert "CUDAGraph" in event.__dict__["reason"]
+    # A torch built for CUDA misses the driver, one without CUDA misses graphs.
+    assert "CUDA" in event.__dict__["reason"]
     batch.start({"canvas": rows(2)})
     assert batch.finish()["scores"].tolist() == [5, 8]
 
