@@ -9,6 +9,7 @@ from pathlib import Path
 from stream.errors import ConfigError
 
 CPUINFO = Path("/proc/cpuinfo")
+INTEL = "GenuineIntel"
 CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -17,12 +18,23 @@ class CpuFeatures:
     """Instruction sets that decide which arithmetic is fast; all False where none is known."""
 
     name: str
+    vendor: str
+    """As the processor itself tells it: "GenuineIntel", "AuthenticAMD"."""
     avx2: bool
     avx512: bool
     vnni: bool
     """int8 dot products (AVX-512 or AVX2 form)."""
     avx512_bf16: bool
     amx_bf16: bool
+
+    @property
+    def slow_bf16(self) -> bool:
+        """Whether convolutions take longer in bf16 than in fp32 although there is AVX-512 BF16.
+
+        Without AMX that is so on Intel (virtual machines often hide AMX): every shipped model takes
+        1.2 to 1.5 times as long (`tests/bench/results/slow_bf16.json`). AMD's takes less time.
+        """
+        return self.vendor == INTEL and self.avx512_bf16 and not self.amx_bf16
 
     @property
     def instruction_class(self) -> str:
@@ -53,6 +65,7 @@ def parse_cpu_features(text: str) -> CpuFeatures:
     flags = set(fields.get("flags", fields.get("Features", "")).split())
     return CpuFeatures(
         name=fields.get("model name", "unknown"),
+        vendor=fields.get("vendor_id", "unknown"),
         avx2="avx2" in flags,
         avx512="avx512f" in flags,
         vnni=bool(flags & {"avx512_vnni", "avx_vnni"}),

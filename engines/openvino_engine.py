@@ -1,10 +1,11 @@
 """Runs a model on the processor with OpenVINO: the default.
 
-Where the processor has bf16, convolutions run in it and the graph's tail, which computes keypoints,
-stays fp32. Measured with AVX-512 BF16 on an early `bottom_up` and 40 pictures of COCO: 1.6 times as
-fast as fp32; 80 of 82 people found again, joints 0.2 px apart in the median and 2.4 px at the 95th
-percentile (a joint may take another peak; `tests/bench/bench_engines.py`). Keeping the heads or the
-sampling grids in fp32 as well did not change that.
+Where the processor is quick in bf16 (AMX, or AMD's AVX-512 BF16; Intel's without AMX is slower than
+fp32), convolutions run in it and the graph's tail, which computes keypoints, stays fp32. Measured
+with AMD's on an early `bottom_up` and 40 pictures of COCO: 1.6 times as fast as fp32; 80 of 82
+people found again, joints 0.2 px apart in the median and 2.4 px at the 95th percentile (a joint may
+take another peak; `tests/bench/bench_engines.py`). Keeping the heads or the sampling grids in fp32
+as well did not change that.
 """
 
 import io
@@ -91,7 +92,8 @@ def open_openvino(
         artefact: the model.
         canvas: (width, height) of the pictures, one of the manifest's.
         threads: at most so many; None for all cores this process may use.
-        precision: None for bf16 where the processor has it, else fp32. int8 must have been built.
+        precision: None for bf16 where the processor is quick in it, else fp32. int8 must have been
+            built.
         options: batch sizes, store.
 
     Raises:
@@ -241,8 +243,10 @@ def _capabilities(core: Any) -> list[str]:
 
 
 def _precisions(core: Any) -> tuple[Precision, ...]:
-    has_bf16 = "BF16" in _capabilities(core)
-    return (Precision.BF16, Precision.FP32) if has_bf16 else (Precision.FP32,)
+    if "BF16" not in _capabilities(core):
+        return (Precision.FP32,)
+    quicker, slower = Precision.BF16, Precision.FP32
+    return (slower, quicker) if cpu_features().slow_bf16 else (quicker, slower)
 
 
 def _check_precision(core: Any, precision: Precision) -> None:

@@ -11,6 +11,7 @@ ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 to mask AMX off.
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from engines.artefact import Artefact
 from engines.benchmark import Contestant, Timing, take_turns
 from engines.certification.certificate import Judgement
 from engines.certification.certify import ReferenceFinder, certify
-from engines.certification.picture_set import drawn_set, folder_set
+from engines.certification.picture_set import PictureSet, drawn_set, folder_set
 from engines.certification.probe import batch_of, probe_inputs
 from engines.engine import Precision
 from engines.engine_options import EngineOptions
@@ -46,15 +47,14 @@ def entries() -> list[Entry]:
 
 
 def open_all(
-    artefact: Artefact, arguments: argparse.Namespace, close_last: ExitStack
+    artefact: Artefact, wanted: Sequence[Entry], pictures: PictureSet, close_last: ExitStack
 ) -> tuple[list[Contestant], list[dict[str, Any]]]:
     """The engines, each proven to find the reference's people; and those proofs."""
     canvas, clock = artefact.manifest.canvases[0], SystemClock()
-    pictures = folder_set(arguments.pictures, 32) if arguments.pictures else drawn_set()
     inputs = probe_inputs(artefact.manifest, pictures, canvas)
     finder = ReferenceFinder(artefact)
     contestants, proofs = [], []
-    for name, precision, batch in entries():
+    for name, precision, batch in wanted:
         options = EngineOptions(batches=(batch,))
         opened = close_last.enter_context(
             closing(
@@ -100,8 +100,9 @@ def main() -> None:
     arguments = parser.parse_args()
     artefact = find_model(arguments.model)
     canvas = artefact.manifest.canvases[0]
+    pictures = folder_set(arguments.pictures, 32) if arguments.pictures else drawn_set()
     with ExitStack() as close_last:
-        contestants, proofs = open_all(artefact, arguments, close_last)
+        contestants, proofs = open_all(artefact, entries(), pictures, close_last)
         timings = take_turns(contestants, arguments.seconds, SystemClock())
     details = {
         "model": artefact.manifest.name,

@@ -40,6 +40,21 @@ def test_features_are_those_of_the_first_processor() -> None:
     assert (features.avx512_bf16, features.amx_bf16) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("vendor", "flags", "slow"),
+    [
+        ("GenuineIntel", "avx512f avx512_bf16", True),
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", False),
+        ("GenuineIntel", "avx512f", False),
+        ("AuthenticAMD", "avx512f avx512_bf16", False),
+    ],
+)
+def test_bf16_is_slow_on_intel_without_amx(vendor: str, flags: str, *, slow: bool) -> None:
+    features = parse_cpu_features(f"vendor_id\t: {vendor}\nflags\t\t: {flags}\n")
+    assert features.vendor == vendor
+    assert features.slow_bf16 is slow
+
+
 def test_without_cpuinfo_nothing_is_claimed(tmp_path: Path) -> None:
     features = cpu_features(tmp_path / "missing")
     assert features.name == "unknown"

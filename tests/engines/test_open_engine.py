@@ -4,14 +4,18 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 
+from engines import openvino_engine
 from engines.artefact import MANIFEST_NAME, MODEL_NAME, Artefact, load_artefact
 from engines.engine import Precision
+from engines.hardware import cpu_features
 from engines.open_engine import EngineName, open_engine
 from engines.openvino_engine import openvino_precisions
 from stream.errors import ConfigError, EngineError
@@ -86,6 +90,21 @@ def test_the_best_precision_is_chosen_unless_asked_otherwise(tiny_artefact: Arte
     assert best is openvino_precisions()[0]
     plain = open_engine(tiny_artefact, canvas=CANVAS, precision=Precision.FP32)
     assert plain.spec.precision is Precision.FP32
+
+
+@pytest.mark.parametrize(("vendor", "best"), [("GenuineIntel", "fp32"), ("AuthenticAMD", "bf16")])
+def test_bf16_is_the_best_only_where_it_is_quick(
+    tiny_artefact: Artefact, monkeypatch: pytest.MonkeyPatch, vendor: str, best: str
+) -> None:
+    if Precision.BF16 not in openvino_precisions():
+        pytest.skip("this processor has fp32 only")
+    cpu = replace(cpu_features(), vendor=vendor, avx512_bf16=True, amx_bf16=False)
+    monkeypatch.setattr(openvino_engine, "cpu_features", lambda: cpu)
+    assert set(openvino_precisions()) == {Precision.BF16, Precision.FP32}
+    with closing(open_engine(tiny_artefact, canvas=CANVAS)) as opened:
+        assert opened.spec.precision == best
+    with closing(open_engine(tiny_artefact, canvas=CANVAS, precision=Precision.BF16)) as asked:
+        assert asked.spec.precision is Precision.BF16
 
 
 def test_a_canvas_that_the_model_lacks_is_refused(tiny_artefact: Artefact) -> None:
