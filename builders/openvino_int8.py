@@ -9,7 +9,8 @@ from typing import Any
 from builders.calibration import Calibration
 from builders.layer_choice import LayerChoice, Layers, choose_layers
 from engines.artefact import Artefact
-from engines.openvino_engine import QUANTISED_NAME
+from engines.engine import Precision
+from engines.openvino_engine import QUANTISED_NAME, precision_hint
 from engines.openvino_graph import with_fp32_layers
 from engines.openvino_package import import_openvino, openvino_core, without_telemetry
 from engines.tensor_check import fixed_inputs
@@ -79,12 +80,18 @@ def _quantised(model: Any, calibration: Calibration, chosen: Layers) -> Any:
         )
 
 
-def _runner(core: Any, model: Any, calibration: Calibration) -> Any:
-    inputs = fixed_inputs(calibration.artefact.manifest, calibration.canvas)
-    if kept := calibration.artefact.manifest.fp32_layers:
+def compiled_to_judge(core: Any, model: Any, artefact: Artefact, canvas: tuple[int, int]) -> Any:
+    """A quantised `openvino.Model`, compiled for one picture; what is left alone as it will run."""
+    if kept := artefact.manifest.fp32_layers:
         model = with_fp32_layers(model, kept)
+    inputs = fixed_inputs(artefact.manifest, canvas)
     model.reshape({spec.name: [1, *spec.shape[1:]] for spec in inputs})
-    compiled = core.compile_model(model, "CPU")
+    hint = {"INFERENCE_PRECISION_HINT": precision_hint(Precision.INT8)}
+    return core.compile_model(model, "CPU", hint)
+
+
+def _runner(core: Any, model: Any, calibration: Calibration) -> Any:
+    compiled = compiled_to_judge(core, model, calibration.artefact, calibration.canvas)
     names = [output.get_any_name() for output in compiled.outputs]
 
     def run(inputs: Any) -> dict[str, Any]:

@@ -238,6 +238,16 @@ def openvino_precisions() -> tuple[Precision, ...]:
     return _precisions(openvino_core())
 
 
+def precision_hint(precision: Precision) -> str:
+    """OpenVINO's name of a precision; of int8 that of the best one for layers that are left alone.
+
+    Raises:
+        EngineError: if OpenVINO is missing.
+    """
+    plain = openvino_precisions()[0] if precision is Precision.INT8 else precision
+    return PRECISION_HINTS[plain]
+
+
 def _capabilities(core: Any) -> list[str]:
     return list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
@@ -266,10 +276,7 @@ def _settings(precision: Precision, threads: int, streams: int) -> dict[str, Any
         "INFERENCE_NUM_THREADS": threads,
         # Two processes that each pin fewer threads than there are cores meet on the first cores.
         "ENABLE_CPU_PINNING": threads == available_threads(),
-        # Of an int8 graph: what the layers run in that were left alone.
-        "INFERENCE_PRECISION_HINT": PRECISION_HINTS[
-            _precisions(openvino_core())[0] if precision is Precision.INT8 else precision
-        ],
+        "INFERENCE_PRECISION_HINT": precision_hint(precision),
     }
 
 
