@@ -14,6 +14,7 @@ import pytest
 
 from stream.wire import result_schema
 from tests.bench import readme_table
+from tests.bench.marked_page import replaced
 from tests.drawn_clips import write_drawn_clip
 from tests.redis_server import RedisServer
 from tests.source_tree import REPOSITORY
@@ -72,13 +73,13 @@ def test_every_link_leads_somewhere(target: str) -> None:
 
 
 def test_the_numbers_are_those_of_the_files() -> None:
-    made = readme_table.replaced(README, readme_table.table(readme_table.RESULTS))
-    assert made == README, "run: python tests/bench/readme_table.py"
+    made = readme_table.written(README)
+    assert made == README, "run: python -m tests.bench.readme_table"
 
 
 def test_no_number_stands_beside_the_table_of_numbers() -> None:
     section = README.partition("## Numbers\n")[2].partition("\n## ")[0]
-    prose = section.partition(readme_table.BEGIN)[0] + section.partition(readme_table.END)[2]
+    prose = replaced(section, "", readme_table.NUMBERS)
     assert re.findall(r"\d", prose) == []
 
 

@@ -66,6 +66,8 @@ class SystemChoice:
     """`truth`, a file of COCO results, or a detector: in front of the cascade."""
     flip: bool = False
     engine: EngineChoice = EngineChoice()
+    weak: bool = True
+    """Also people below the models' own thresholds, as average precision wants it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +193,8 @@ class _Opener:
 
     def _cascade(self, artefacts: list[Artefact]) -> PredictShown:
         """As `posestream run` does it."""
-        models = CascadeModels(weak_models(artefacts))
+        chosen = weak_models(artefacts) if self._choice.weak else tuple(artefacts)
+        models = CascadeModels(chosen)
         estimator = CascadeEstimator(models, self._choice.engine.opener, clock=SystemClock())
         self._close_last.callback(estimator.close)
         self._prepare(estimator.prepare)
@@ -201,7 +204,8 @@ class _Opener:
 
     def _one_pass(self, artefact: Artefact) -> PredictShown:
         opener = self._choice.engine.opener(artefact)
-        estimator = OnePassEstimator(with_weak_people(artefact), opener, clock=SystemClock())
+        chosen = with_weak_people(artefact) if self._choice.weak else artefact
+        estimator = OnePassEstimator(chosen, opener, clock=SystemClock())
         self._close_last.callback(estimator.close)
         self._prepare(estimator.prepare)
         self._specs.append(lambda: estimator.engine_specs)

@@ -12,13 +12,13 @@ from typing import Any
 from tests.bench.bench_models import is_outdated
 from tests.bench.bench_refiner import AFTER, BEFORE
 from tests.bench.bench_views import DIFFERENCES, OVER
+from tests.bench.marked_page import replaced
 from tests.bench.report import RESULTS
 
 DOCS = RESULTS.parents[2] / "docs"
 PAGE, PLOT = DOCS / "accuracy.md", DOCS / "accuracy_time.png"
-BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
-MODELS, VIEWS, REFINER = "table", "views", "refiner"
-"""What the markers in the page are called."""
+VIEWS, REFINER = "views", "refiner"
+"""Parts of the page; the large table is the third one."""
 TIME = "busy ms a picture"
 CELLS = (
     # heading, set, figure, places
@@ -119,20 +119,6 @@ def _difference(measured: Mapping[str, Any] | None) -> str:
         return ""
     low, high = measured["interval"]
     return f"{measured['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
-
-
-def replaced(page: str, new_table: str, part: str = MODELS) -> str:
-    """The page's text with another table between the markers of a part.
-
-    Raises:
-        ValueError: if a marker is missing.
-    """
-    begin, end = BEGIN.format(part), END.format(part)
-    before, _, rest = page.partition(begin)
-    _, found, after = rest.partition(end)
-    if not found:
-        raise ValueError(f"the page lacks the lines {begin.strip()} and {end}")
-    return f"{before}{begin}{new_table}{end}{after}"
 
 
 def points(rows: Rows) -> list[tuple[str, float, float, bool]]:

@@ -131,8 +131,8 @@ def busy_seconds() -> float:
 
 
 @contextmanager
-def opened(row: Row, shared: Path, labels: Labels) -> Iterator[PredictShown]:
-    """The system of a row, its engines open."""
+def opened(row: Row, shared: Path, labels: Labels, *, weak: bool = True) -> Iterator[PredictShown]:
+    """The system of a row, its engines open; of ours also weak people, or as `run` has them."""
     engine, precision = row.choice
     if row.system in PEERS:
         on = PeerEngine(engine, precision, row.threads)
@@ -140,7 +140,7 @@ def opened(row: Row, shared: Path, labels: Labels) -> Iterator[PredictShown]:
         return
     names, boxes = parse_system(row.system, None)
     choice = EngineChoice(engine, precision, row.threads)
-    with open_system(SystemChoice(names, boxes, engine=choice), labels) as system:
+    with open_system(SystemChoice(names, boxes, engine=choice, weak=weak), labels) as system:
         if system.people is None:
             raise SystemExit(f"{row.system}: finds boxes only")
         yield system.people
@@ -164,7 +164,7 @@ def on_clips(row: Row, shared: Path) -> dict[str, float]:
     """People of the teacher that were found, and empty frames in which somebody was seen."""
     labels = read_labels(labelled_set(shared, "coco_kp", "val"))  # opening wants some pictures
     counted = []
-    with opened(row, shared, labels) as predict:
+    with opened(row, shared, labels, weak=False) as predict:
 
         def of_picture(picture: Picture) -> People:
             return predict(0, to_rgb(picture))

@@ -1,6 +1,6 @@
 """Writes the Numbers table of README.md from the JSON files in `results/`.
 
-    python tests/bench/readme_table.py
+    python -m tests.bench.readme_table
 
 A file holds figures that were measured together: `measured` (a date), `commit`, `hardware`, and
 `figures`, each with `name`, `value` and `unit` (`report.py` writes them). The table shows those
@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from tests.bench.marked_page import replaced
+from tests.bench.report import RESULTS
+
 README = RESULTS.parent.parent.parent / "README.md"
-BEGIN, END = "<!-- numbers: begin -->\n", "<!-- numbers: end -->"
+NUMBERS = "numbers"
+"""The part of the README between marks of that name."""
 HEAD = "| What | Figure | Measured on | File |\n|---|---|---|---|\n"
 
 
@@ -23,17 +26,13 @@ def table(folder: Path) -> str:
     return HEAD + "".join(row for path in sorted(folder.glob("*.json")) for row in _rows(path))
 
 
-def replaced(readme: str, new_table: str) -> str:
-    """The README's text with another table between the markers.
+def written(readme: str, folder: Path = RESULTS) -> str:
+    """The README's text with the table as the files of a folder have it.
 
     Raises:
-        ValueError: if a marker is missing.
+        ValueError: if a mark is missing.
     """
-    before, _, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"README.md lacks the lines {BEGIN.strip()} and {END}")
-    return f"{before}{BEGIN}{new_table}{END}{after}"
+    return replaced(readme, table(folder), NUMBERS)
 
 
 def _rows(path: Path) -> Iterator[str]:
@@ -48,4 +47,4 @@ def _rows(path: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    README.write_text(replaced(README.read_text("utf-8"), table(RESULTS)), "utf-8")
+    README.write_text(written(README.read_text("utf-8")), "utf-8")

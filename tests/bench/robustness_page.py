@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from builders.evaluation.robustness import FAULTS
-from tests.bench.accuracy_page import DOCS, replaced
+from tests.bench.accuracy_page import DOCS
+from tests.bench.marked_page import replaced
 from tests.bench.report import RESULTS
 
 PAGE, PLOT = DOCS / "robustness.md", DOCS / "robustness.png"

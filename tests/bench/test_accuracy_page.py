@@ -1,12 +1,9 @@
 """The page of figures says what the file of rows says."""
 
-import pytest
-
 from tests.bench.accuracy_page import (
     has_no_room,
     points,
     refiner_table,
-    replaced,
     table,
     views_table,
 )
@@ -37,13 +34,6 @@ def test_a_system_has_one_line_ours_first_those_on_true_boxes_last() -> None:
 
 def test_the_plot_shows_who_was_measured_on_both_sets() -> None:
     assert points(ROWS) == [("ours", 12.4, 0.45, False)]
-
-
-def test_a_page_without_markers_is_refused() -> None:
-    page = "a\n<!-- x: begin -->\n{}<!-- x: end -->\nb"
-    assert replaced(page.format("old"), "new\n", "x") == page.format("new\n")
-    with pytest.raises(ValueError, match="lacks the lines"):
-        replaced(page, "new", "y")
 
 
 def test_a_name_goes_to_the_left_of_another_dot_and_of_the_edge() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.readme_table import BEGIN, END, HEAD, RESULTS, replaced, table
+from tests.bench.readme_table import HEAD, table, written
+from tests.bench.report import RESULTS
 
 RUN = {
     "measured": "2026-11-21",
@@ -31,13 +32,9 @@ def test_no_files_make_an_empty_table(tmp_path: Path) -> None:
     assert table(tmp_path) == HEAD
 
 
-def test_only_what_stands_between_the_markers_changes() -> None:
-    assert replaced(f"a\n{BEGIN}old\n{END}\nz\n", "new\n") == f"a\n{BEGIN}new\n{END}\nz\n"
-
-
-def test_a_readme_without_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="numbers: begin"):
-        replaced("a\nz\n", "new\n")
+def test_the_table_is_written_between_the_marks(tmp_path: Path) -> None:
+    page = "a\n<!-- numbers: begin -->\n{}<!-- numbers: end -->\nz\n"
+    assert written(page.format("old\n"), tmp_path) == page.format(HEAD)
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.name)

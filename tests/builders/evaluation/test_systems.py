@@ -11,9 +11,11 @@ from builders.evaluation.systems import (
     parse_system,
     weak_models,
 )
+from engines.artefact import Artefact
 from engines.cascade.models import find_cascade
 from stream.errors import ConfigError
 from stream.skeleton import COCO_17
+from tests.tiny_model import draw_people, score_of
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,19 @@ def test_what_is_no_cascade_is_refused(models: str) -> None:
 def test_average_precision_sees_weak_people(models: str, least: list[float]) -> None:
     weak = weak_models(find_cascade(models).artefacts)
     assert [artefact.manifest.thresholds.min_score for artefact in weak] == least
+
+
+@pytest.mark.parametrize(("weak", "seen"), [(True, [240, 140]), (False, [240])])
+def test_people_are_those_of_average_precision_or_those_of_a_run(
+    tiny_artefact: Artefact, *, weak: bool, seen: list[int]
+) -> None:
+    picture = draw_people(128, 96, {(30, 40): 240, (90, 50): 140})
+    labels = Labels(LabelledSet(Path("labels.json"), Path()), (), (), COCO_17)
+    choice = SystemChoice((str(tiny_artefact.folder),), weak=weak)
+    with open_system(choice, labels) as system:
+        assert system.people is not None
+        _, scores = system.people(0, picture)
+    assert scores.tolist() == pytest.approx([score_of(grey) for grey in seen], abs=0.02)
 
 
 @pytest.mark.parametrize(
