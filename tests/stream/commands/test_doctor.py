@@ -1,10 +1,13 @@
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from engines.hardware import INTEL, cpu_features
 from engines.open_engine import GPU_ENGINES
+from stream.commands import doctor
 from stream.commands.doctor import (
     DECODERS,
     ENGINES,
@@ -13,6 +16,7 @@ from stream.commands.doctor import (
     _decoder,
     _engine,
     _gpu,
+    _precisions,
     _print,
 )
 from tests.command_line import posestream
@@ -48,6 +52,13 @@ def test_what_this_machine_can_do_is_told_as_a_table_for_people(tmp_path: Path) 
     assert all(subject in finished.stdout for subject in LOOKED_AT)
     assert "frames/s" in finished.stdout
     assert "about 5 seconds" in finished.stderr
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_bf16_that_is_slow_is_told(monkeypatch: pytest.MonkeyPatch, *, amx: bool) -> None:
+    cpu = replace(cpu_features(), vendor=INTEL, avx512_bf16=True, amx_bf16=amx)
+    monkeypatch.setattr(doctor, "cpu_features", lambda: cpu)
+    assert ("bf16 is slower" in _precisions().words) is not amx
 
 
 def test_a_decoder_that_is_missing_is_noted_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
