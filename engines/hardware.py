@@ -9,8 +9,8 @@ from pathlib import Path
 from stream.errors import ConfigError
 
 CPUINFO = Path("/proc/cpuinfo")
-INTEL = "GenuineIntel"
 CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+INTEL = "GenuineIntel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ class CpuFeatures:
     def slow_bf16(self) -> bool:
         """Whether convolutions take longer in bf16 than in fp32 although there is AVX-512 BF16.
 
-        Without AMX that is so on Intel (virtual machines often hide AMX): every shipped model takes
-        1.2 to 1.5 times as long (`tests/bench/results/slow_bf16.json`). AMD's takes less time.
+        Without AMX that is so on Intel (virtual machines often hide AMX): shipped models that look
+        at pictures take 1.2 to 1.5 times as long (`tests/bench/results/slow_bf16.json`). On AMD
+        they take less time in bf16.
         """
         return self.vendor == INTEL and self.avx512_bf16 and not self.amx_bf16
 

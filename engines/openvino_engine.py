@@ -255,8 +255,8 @@ def _capabilities(core: Any) -> list[str]:
 def _precisions(core: Any) -> tuple[Precision, ...]:
     if "BF16" not in _capabilities(core):
         return (Precision.FP32,)
-    quicker, slower = Precision.BF16, Precision.FP32
-    return (slower, quicker) if cpu_features().slow_bf16 else (quicker, slower)
+    both = (Precision.BF16, Precision.FP32)
+    return both[::-1] if cpu_features().slow_bf16 else both
 
 
 def _check_precision(core: Any, precision: Precision) -> None:
