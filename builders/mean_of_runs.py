@@ -17,10 +17,8 @@ from torch import Tensor
 from builders.training.checkpoint import averaged_weights
 from builders.training.history import CURVES
 from builders.training.recipe import load_recipe
-from builders.training.state import CHECKPOINT
+from builders.training.state import CHECKPOINT, RECIPE
 from stream.errors import ConfigError
-
-RECIPE = "recipe.yaml"
 
 
 def mean_weights(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

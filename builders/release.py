@@ -18,6 +18,7 @@ from builders.release_forms import RELEASE_FORMS, ReleaseForm
 from builders.training.checkpoint import averaged_weights
 from builders.training.recipe import Recipe, load_recipe, make_task
 from builders.training.settings import Folders
+from builders.training.state import CHECKPOINT, RECIPE
 from engines.artefact import Thresholds, load_artefact
 from stream.errors import ConfigError
 
@@ -38,7 +39,7 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     ] = "bottom_up",
 ) -> None:
     """Exports and measures a trained network."""
-    recipe = load_recipe(run / "recipe.yaml")
+    recipe = load_recipe(run / RECIPE)
     form = release_form(recipe, size)
     network, steps = trained_network(recipe, Folders(data, run))
     about = {
@@ -80,7 +81,7 @@ def trained_network(recipe: Recipe, folders: Folders) -> tuple[nn.Module, int]:
     """What is released of a run's averaged network, in evaluation mode, and its step."""
     task = make_task(recipe, folders)
     network = task.build()
-    weights, steps = averaged_weights(folders.run / "checkpoint.pt")
+    weights, steps = averaged_weights(folders.run / CHECKPOINT)
     network.load_state_dict(weights)
     return task.released(network).eval(), steps
 

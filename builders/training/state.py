@@ -15,6 +15,8 @@ from builders.training.task import TrainingTask
 from stream.errors import ConfigError
 
 CHECKPOINT = "checkpoint.pt"
+RECIPE = "recipe.yaml"
+"""What a run's folder holds."""
 MAY_CHANGE = {"name", "steps", "checkpoint_every", "evaluate_every", "workers"}
 """Settings that a resumed run may have otherwise than its beginning."""
 

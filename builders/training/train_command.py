@@ -11,6 +11,7 @@ from builders.training.loop import Place, train
 from builders.training.processes import device_named, joined
 from builders.training.recipe import load_recipe, make_task
 from builders.training.settings import Folders
+from builders.training.state import CHECKPOINT, RECIPE
 
 EXAMPLES = "\n".join((
     "[bold]Examples[/bold]",
@@ -38,14 +39,19 @@ def train_command(
 ) -> None:
     """Train a network from a recipe, or continue where `RUN/checkpoint.pt` stopped.
 
-    Writes checkpoint.pt, history.jsonl and curves.png. The same recipe gives the same loss curve,
-    interrupted or not.
+    Writes recipe.yaml, checkpoint.pt, history.jsonl and curves.png. The same recipe gives the same
+    loss curve, interrupted or not.
     """
     recipe = load_recipe(recipe_path)
     torch.set_num_threads(threads)
     here = device_named(device)
     with joined(here) as rank:
         run.mkdir(parents=True, exist_ok=True)
-        train(recipe, make_task(recipe, Folders(data, run)), Place(run, here, rank))
+        task = make_task(recipe, Folders(data, run))
+        # At once, so that a run that is killed tells what it was; but a run that there is already
+        # may refuse this recipe.
+        if rank.leads and not (run / CHECKPOINT).exists():
+            copyfile(recipe_path, run / RECIPE)
+        train(recipe, task, Place(run, here, rank))
         if rank.leads:
-            copyfile(recipe_path, run / "recipe.yaml")
+            copyfile(recipe_path, run / RECIPE)

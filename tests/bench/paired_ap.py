@@ -28,6 +28,7 @@ from builders.release import release_form, trained_network
 from builders.training.recipe import load_recipe
 from builders.training.scored_poses import oks
 from builders.training.settings import Folders
+from builders.training.state import RECIPE
 from builders.training.topdown_trunks import channel_order, first_cell_px, peak_finder
 from builders.training.topdown_validation import CropForm, poses_in_true_boxes
 from engines.decoding.pose_scores import scores_in_boxes
@@ -78,7 +79,7 @@ def compared(
         over: what it is compared with, if not its first stage.
         finder: how Graph-PCNN's first stage is read; as it ships by default.
     """
-    recipe = load_recipe(run / "recipe.yaml")
+    recipe = load_recipe(run / RECIPE)
     network, _ = trained_network(recipe, Folders(data, run))
     task: Any = recipe.task
     form = release_form(recipe)

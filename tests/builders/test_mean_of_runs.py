@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from builders.training.recipe import load_recipe, make_task
 from builders.training.settings import Folders
 from stream.errors import ConfigError
 from tests.builders.training.test_pyramid_tasks import two_pictures
+from tests.builders.training.tiny_recipe import tiny_recipe
 
 VALUES = st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=5)
 
@@ -32,13 +32,9 @@ def test_floats_are_averaged_and_counts_kept(values: list[float]) -> None:
 
 def finished(data: Path, run: Path, **changed: Any) -> Path:
     """A run of one step on two drawn pictures."""
-    own = {"name": "own", "kind": "coco", "annotations": "train.json", "pictures": ".", "share": 1}
-    trunk = {"kind": "compact", "width": 0.25}
-    task = {"trunk": trunk, "crop": {"width": 64, "height": 96}, "sets": [own]}
-    recipe = {"name": "tiny", "network": "heatmap", "steps": 1, "batch": 2, "rate": 1e-3}
     run.mkdir()
     path = run / "recipe.yaml"
-    path.write_text(yaml.safe_dump(recipe | {"workers": 0, "task": task} | changed))
+    path.write_text(tiny_recipe(**changed))
     torch.manual_seed(0)
     given = load_recipe(path)
     train(given, make_task(given, Folders(data, run)), Place(run))
