@@ -41,6 +41,17 @@ def train(recipe: Recipe, task: TrainingTask, place: Place) -> TrainingState:
     Raises:
         ConfigError: if labels are wrong, the checkpoint is another recipe's, or the loss diverges.
     """
+    run = begun(recipe, task, place)
+    run.go()
+    return run.state
+
+
+def begun(recipe: Recipe, task: TrainingTask, place: Place) -> "Run":
+    """A run that has taken the recipe, and what the folder's checkpoint holds.
+
+    Raises:
+        ConfigError: if labels are wrong or the checkpoint is another recipe's.
+    """
     if recipe.precision == "fp16" and place.device.type != "cuda":
         raise ConfigError("precision fp16 needs --device cuda; use bf16 on a CPU")
     cv2.setNumThreads(1)  # its threads do not outlive the fork into loader processes: a deadlock
@@ -48,11 +59,10 @@ def train(recipe: Recipe, task: TrainingTask, place: Place) -> TrainingState:
     checkpoint = place.folder / CHECKPOINT
     if checkpoint.exists():
         state.load(checkpoint, recipe)
-    _Run(recipe, task, place, state).go()
-    return state
+    return Run(recipe, task, place, state)
 
 
-class _Run:
+class Run:
     """A run in progress."""
 
     def __init__(

@@ -7,11 +7,11 @@ from typing import Annotated
 import torch
 import typer
 
-from builders.training.loop import Place, train
+from builders.training.loop import Place, begun
 from builders.training.processes import device_named, joined
 from builders.training.recipe import load_recipe, make_task
 from builders.training.settings import Folders
-from builders.training.state import CHECKPOINT, RECIPE
+from builders.training.state import RECIPE
 
 EXAMPLES = "\n".join((
     "[bold]Examples[/bold]",
@@ -48,10 +48,7 @@ def train_command(
     with joined(here) as rank:
         run.mkdir(parents=True, exist_ok=True)
         task = make_task(recipe, Folders(data, run))
-        # At once, so that a run that is killed tells what it was; but a run that there is already
-        # may refuse this recipe.
-        if rank.leads and not (run / CHECKPOINT).exists():
+        training = begun(recipe, task, Place(run, here, rank))
+        if rank.leads:  # taken, and not yet trained: a run that is killed tells what it was
             copyfile(recipe_path, run / RECIPE)
-        train(recipe, task, Place(run, here, rank))
-        if rank.leads:
-            copyfile(recipe_path, run / RECIPE)
+        training.go()
