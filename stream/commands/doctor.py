@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from engines.engine import Precision
 from engines.hardware import available_threads, cpu_features
 from engines.open_engine import GPU_ENGINES
 from engines.openvino_engine import openvino_precisions
@@ -164,11 +165,11 @@ def _engine(distribution: str) -> Finding:
 
 def _precisions() -> Finding:
     try:
-        words = ", ".join(openvino_precisions())
+        best_first = openvino_precisions()
     except EngineError as error:
         return Finding("precisions", Verdict.NOTE, str(error))
-    words = f"{words} (OpenVINO), fp32 (ONNX Runtime)"
-    if cpu_features().slow_bf16:
+    words = f"{', '.join(best_first)} (OpenVINO), fp32 (ONNX Runtime)"
+    if best_first == (Precision.FP32, Precision.BF16):
         words += "; bf16 is slower than fp32 on this processor"
     return Finding("precisions", Verdict.GOOD, words)
 

@@ -1,11 +1,10 @@
 import json
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from engines.hardware import INTEL, cpu_features
+from engines.engine import Precision
 from engines.open_engine import GPU_ENGINES
 from stream.commands import doctor
 from stream.commands.doctor import (
@@ -54,11 +53,18 @@ def test_what_this_machine_can_do_is_told_as_a_table_for_people(tmp_path: Path) 
     assert "about 5 seconds" in finished.stderr
 
 
-@pytest.mark.parametrize("amx", [True, False])
-def test_bf16_that_is_slow_is_told(monkeypatch: pytest.MonkeyPatch, *, amx: bool) -> None:
-    cpu = replace(cpu_features(), vendor=INTEL, avx512_bf16=True, amx_bf16=amx)
-    monkeypatch.setattr(doctor, "cpu_features", lambda: cpu)
-    assert ("bf16 is slower" in _precisions().words) is not amx
+@pytest.mark.parametrize(
+    ("best_first", "told"),
+    [(("bf16", "fp32"), False), (("fp32", "bf16"), True), (("fp32",), False)],
+)
+def test_bf16_that_is_slow_is_told(
+    monkeypatch: pytest.MonkeyPatch, best_first: tuple[str, ...], *, told: bool
+) -> None:
+    found = tuple(Precision(one) for one in best_first)
+    monkeypatch.setattr(doctor, "openvino_precisions", lambda: found)
+    words = _precisions().words
+    assert words.startswith(", ".join(best_first))
+    assert ("bf16 is slower" in words) is told
 
 
 def test_a_decoder_that_is_missing_is_noted_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
