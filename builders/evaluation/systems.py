@@ -204,8 +204,7 @@ class _Opener:
 
     def _one_pass(self, artefact: Artefact) -> PredictShown:
         opener = self._choice.engine.opener(artefact)
-        chosen = with_weak_people(artefact) if self._choice.weak else artefact
-        estimator = OnePassEstimator(chosen, opener, clock=SystemClock())
+        estimator = OnePassEstimator(self._alone(artefact), opener, clock=SystemClock())
         self._close_last.callback(estimator.close)
         self._prepare(estimator.prepare)
         self._specs.append(lambda: estimator.engine_specs)
@@ -216,11 +215,14 @@ class _Opener:
 
     def _detector(self, artefact: Artefact) -> BoxesOf:
         opener = self._choice.engine.opener(artefact)
-        detector = Detector(with_weak_people(artefact), opener, clock=SystemClock())
+        detector = Detector(self._alone(artefact), opener, clock=SystemClock())
         self._close_last.callback(detector.close)
         self._prepare(detector.prepare)
         self._specs.append(lambda: detector.engine_specs)
         return boxes_of_detector(detector)
+
+    def _alone(self, artefact: Artefact) -> Artefact:
+        return with_weak_people(artefact) if self._choice.weak else artefact
 
     def _top_down(self, boxes: BoxesOf, artefacts: list[Artefact]) -> PredictShown:
         model, *refiners = [self._crop_model(artefact) for artefact in artefacts]
