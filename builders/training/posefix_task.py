@@ -90,7 +90,7 @@ class PoseFixTask(TrainingTask):
         return pixels
 
     def loss(self, network: nn.Module, batch: Any, random: Generator) -> Losses:
-        """Of the map and of the place; see `posefix_loss`."""
+        """Of the map and of the place; see `posefix_losses`."""
         crops, given = batch["crops"], batch["given"]
         size = (crops.shape[2], crops.shape[1])
         drawn = pose_maps(given[..., :2], given[..., 2], size, self._settings.sigma_px())

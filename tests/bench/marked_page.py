@@ -2,7 +2,7 @@
 
 BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
 TABLE = "table"
-"""The part's name where a page has only one."""
+"""The part that is meant where none is named."""
 
 
 def replaced(page: str, content: str, part: str = TABLE) -> str:
