@@ -46,7 +46,7 @@ def train(recipe: Recipe, task: TrainingTask, place: Place) -> TrainingState:
     return run.state
 
 
-def begun(recipe: Recipe, task: TrainingTask, place: Place) -> "Run":
+def begun(recipe: Recipe, task: TrainingTask, place: Place) -> "TrainingRun":
     """A run that has taken the recipe, and what the folder's checkpoint holds.
 
     Raises:
@@ -59,10 +59,10 @@ def begun(recipe: Recipe, task: TrainingTask, place: Place) -> "Run":
     checkpoint = place.folder / CHECKPOINT
     if checkpoint.exists():
         state.load(checkpoint, recipe)
-    return Run(recipe, task, place, state)
+    return TrainingRun(recipe, task, place, state)
 
 
-class Run:
+class TrainingRun:
     """A run in progress."""
 
     def __init__(

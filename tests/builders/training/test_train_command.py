@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from builders.training import train_command
-from builders.training.loop import Run
+from builders.training.loop import TrainingRun
 from builders.training.state import CHECKPOINT, RECIPE
 from stream.errors import ConfigError
 from tests.builders.training.test_pyramid_tasks import two_pictures
@@ -31,7 +31,7 @@ def test_a_run_that_is_killed_tells_what_it_was(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "go", killed)
+    monkeypatch.setattr(TrainingRun, "go", killed)
     recipe, run = write_recipe(data), data / "run"
     with pytest.raises(KeyboardInterrupt):
         train_command.train_command(recipe, data=data, run=run)
