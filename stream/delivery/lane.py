@@ -58,14 +58,15 @@ class Lane:
         """Taken from the queue and on its way; kept until the sink or the spool has it."""
         self._cursor = spool.cursor if spool else Cursor(1)
         self._end = spool.end if spool else 1
+        self._last_id = spool.last_id if spool else NO_ENTRY
         self._is_open = True
         self._counts = LaneCounts(recovered=spool.waiting if spool else 0)
         self._overflown = 0
 
     @property
     def last_id(self) -> EntryId:
-        """The highest id that an earlier process gave."""
-        return self._spool.last_id if self._spool else NO_ENTRY
+        """The highest id that was given so far, by an earlier process too."""
+        return self._last_id
 
     @property
     def is_open(self) -> bool:
@@ -107,6 +108,7 @@ class Lane:
         with self._lock:
             self._queue.append(replace(record, sequence=self._end))
             self._end += 1
+            self._last_id = record.id
             self._counts = replace(self._counts, taken=self._counts.taken + 1)
             if len(self._queue) > self._queue_size:
                 self._queue.popleft()
@@ -132,7 +134,8 @@ class Lane:
         elif self._chunk or self._queue:
             self._send(target)
         elif not self._is_open and self._cursor.sequence < self._end:
-            target.deliver(self.stream, [last_gap(self.stream, self._cursor, self._end)])
+            gap = last_gap(self.stream, self._cursor, self._end, self._last_id)
+            target.deliver(self.stream, [gap])
             self._cursor = Cursor(self._end, self._cursor.id, self._cursor.mark)
 
     def store(self) -> None:

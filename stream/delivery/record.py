@@ -74,15 +74,16 @@ def messages_of(stream: str, cursor: Cursor, records: list[Record]) -> list[Mess
     return messages
 
 
-def last_gap(stream: str, cursor: Cursor, end: int) -> Message:
-    """The gap at the end of a closed stream: everything from the cursor to before `end`."""
+def last_gap(stream: str, cursor: Cursor, end: int, last: EntryId) -> Message:
+    """The gap at the end of a closed stream: all from the cursor to before `end`, up to `last`."""
     line = encode_gap(stream, end - cursor.sequence, cursor.mark, None)
-    return Message(id_after(cursor.id), line, is_gap=True)
+    return Message(max(id_after(cursor.id), last), line, is_gap=True)
 
 
 def _gap(stream: str, cursor: Cursor, following: Record) -> Message:
-    # The ids of what is missing lie between those of its neighbours, so there is room for one.
-    entry = id_after(cursor.id) if cursor.mark else id_before(following.id)
+    # The ids of what is missing lie between those of its neighbours, so there is room for one. It
+    # is the highest: after a kill the cursor may lie before what was delivered (`Spool.cursor`).
+    entry = max(id_after(cursor.id), id_before(following.id))
     missing = following.sequence - cursor.sequence
     line = encode_gap(stream, missing, cursor.mark, following.mark)
     return Message(entry, line, is_gap=True)

@@ -80,8 +80,9 @@ class Spool:
             self._closed = deque(recover_segments(folder, known.sequence if known else 0))
         except OSError as error:
             raise write_error(str(folder), error, "the spool cannot be used") from error
-        self.cursor = known or Cursor(self._closed[0].first if self._closed else 1)
-        """How far the stream was delivered, as far as the spool was told."""
+        self.cursor = self._found_cursor(known)
+        """How far the stream was delivered, as far as the spool was told: what is delivered while
+        it is empty does not pass it."""
         self.waiting = sum(segment.waiting for segment in self._closed)
         """Records that can be read back."""
 
@@ -162,6 +163,14 @@ class Spool:
             with suppress(OSError):
                 self._cursor_file.remove()
                 self._folder.rmdir()
+
+    def _found_cursor(self, known: Cursor | None) -> Cursor:
+        if known is None:
+            return Cursor(self._closed[0].first if self._closed else 1)
+        if self._closed:
+            return known
+        # More may have been delivered past the empty spool, so its last frame is not known.
+        return Cursor(known.sequence, known.id)
 
     @property
     def _segments(self) -> list[SpoolSegment]:

@@ -12,12 +12,17 @@ def told(lines: Iterable[str]) -> list[int | str]:
 
 
 def accounted(lines: Iterable[str]) -> int:
-    """How many results arrived or are in a gap; fails if any is doubled or out of turn."""
+    """How many results arrived or are in a gap.
+
+    Fails if any is doubled or out of turn, or a gap names a frame that is not its neighbour.
+    """
     expected = 0
     for line in lines:
         one = decode_delivered(line)
         if isinstance(one, GapLine):
+            assert one.after is None or one.after.frame == expected - 1
             expected += one.gap
+            assert one.before is None or one.before.frame == expected
         else:
             assert one.frame == expected, f"frame {one.frame} where {expected} was due"
             expected += 1

@@ -128,6 +128,46 @@ def test_a_gap_at_the_end_is_told_when_the_stream_is_closed(
     assert lane.counts.held == 0
 
 
+@pytest.fixture
+def after_a_kill(target: MemoryTarget, tmp_path: Path) -> Lane:
+    """A lane whose spool is empty and does not know that frame 1 went straight to the sink."""
+    first = Lane("clip", Spool(tmp_path / "s", SpoolLimits(LEAST_BYTES)))
+    offer(first, 0)
+    first.store()
+    deliver_all(first, target)
+    offer(first, 1)
+    deliver_all(first, target)
+    return Lane("clip", Spool(tmp_path / "s", SpoolLimits(LEAST_BYTES)), queue_size=2)
+
+
+def test_a_gap_arrives_though_the_killed_process_had_delivered_past_its_spool(
+    target: MemoryTarget, after_a_kill: Lane
+) -> None:
+    offer(after_a_kill, 2, 3, 4)
+    deliver_all(after_a_kill, target)
+    assert told(lines(target)) == [0, 1, "+1", 3, 4]
+    assert '"after":null' in lines(target)[2], "frame 0, of which the spool knows, is not the last"
+
+
+def test_a_last_gap_arrives_though_the_killed_process_had_delivered_past_its_spool(
+    target: MemoryTarget, after_a_kill: Lane
+) -> None:
+    after_a_kill.offer(record_of(result_of(2, stream="x" * LEAST_BYTES), NO_ENTRY))
+    after_a_kill.store()
+    after_a_kill.shut()
+    deliver_all(after_a_kill, target)
+    assert told(lines(target)) == [0, 1, "+1"]
+
+
+def test_a_lane_that_opens_again_knows_the_last_id(target: MemoryTarget) -> None:
+    lane = Lane("clip", None)
+    offer(lane, 7)
+    deliver_all(lane, target)
+    lane.shut()
+    lane.open()
+    assert lane.last_id == target.received["clip"][-1].id
+
+
 def test_a_lane_without_a_spool_tells_what_its_end_costs(target: MemoryTarget) -> None:
     lane = Lane("clip", None)
     offer(lane, 0, 1, 2)

@@ -54,7 +54,7 @@ def test_results_and_gaps_are_entries_with_fields_of_their_own(
     assert [list(fields) for _, fields in entries] == [["result"], ["gap"], ["result"]]
     assert [entry for entry, _ in entries] == [
         f"{MILLISECONDS + 40}-1",
-        f"{MILLISECONDS + 40}-2",
+        f"{MILLISECONDS + 160}-3",
         f"{MILLISECONDS + 160}-4",
     ]
     assert arrived(server) == [1, "+2", 4]
