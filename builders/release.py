@@ -29,7 +29,9 @@ def main(  # noqa: PLR0913 - one parameter for each option: Typer reads the sign
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     *,
     name: Annotated[str | None, typer.Option(help="Of the model; else the recipe's.")] = None,
-    size: Annotated[str | None, typer.Option(help="`fast` and `tiny`: smaller canvases.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="`plain`: no units; `fast`, `tiny`: smaller canvases, too.")
+    ] = None,
     min_score: Annotated[float, typer.Option(help="Score below which it is nobody.")] = 0.25,
     start_score: Annotated[
         float | None, typer.Option(help="Score from which a pose starts a track; else min-score.")

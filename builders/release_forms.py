@@ -40,15 +40,10 @@ SMALL_CROP_PADDING = 1.05
 `person_detector` has .364 and .337 with 1.18, .395 and .372 with 1.1, .393 and .405 with 1.05, .410
 and .400 with 1.0, which leaves no room for a box that is too small."""
 LOW_CROP = 200
-BOTTOM_UP_FP32_LAYERS = (
-    "/trunk/lateral",
-    "/trunk/smooth",
-    "/first/centre/",
-    "/first/heat/",
-    "/first/regress/",
-)
+FIRST_FP32_LAYERS = ("/trunk/lateral", "/trunk/smooth", "/first/centre/", "/first/heat/")
 """Of the way down from the trunk's smallest maps, and of the first maps: in bf16 they cost half of
 the agreement and no time worth mention (`docs/engines.md`)."""
+BOTTOM_UP_FP32_LAYERS = (*FIRST_FP32_LAYERS, "/first/regress/")
 GUIDED_FP32_LAYERS = (
     "/network/stem",
     *(f"/network/blocks.{block}/" for block in range(3)),
@@ -93,14 +88,20 @@ BOTTOM_UP = ReleaseForm(
     CANVASES,
     fp32_layers=BOTTOM_UP_FP32_LAYERS,
 )
-BOTTOM_UP_FAST = replace(
+BOTTOM_UP_PLAIN = replace(
     BOTTOM_UP,
+    description="The first estimate of the compact bottom-up network; several people in one pass.",
+    graph=lambda network: _first_estimate(network, DecodeSettings().shrink),
+    fp32_layers=FIRST_FP32_LAYERS,
+    holds_training=False,
+)
+BOTTOM_UP_FAST = replace(
+    BOTTOM_UP_PLAIN,
     description="The first estimate of the compact bottom-up network, on smaller canvases.",
     graph=lambda network: _first_estimate(network, FAST_SHRINK),
     suppression={"nms_oks": 0.45, "nms_slack_px": 21.0},
     canvases=FAST_CANVASES,
     fp32_layers=(),
-    holds_training=False,
 )
 BOTTOM_UP_TINY = replace(
     BOTTOM_UP_FAST,
@@ -218,6 +219,7 @@ def _always(form: ReleaseForm) -> Callable[[Frozen], ReleaseForm]:
 RELEASE_FORMS: Mapping[str, Callable[[Any], ReleaseForm]] = MappingProxyType(
     {
         "compact_bottom_up": _always(BOTTOM_UP),
+        "compact_bottom_up plain": _always(BOTTOM_UP_PLAIN),
         "compact_bottom_up fast": _always(BOTTOM_UP_FAST),
         "compact_bottom_up tiny": _always(BOTTOM_UP_TINY),
         "compact_smpr": _always(SMPR),

@@ -230,7 +230,7 @@ def test_models_of_crops_are_measured_on_validation_pictures(
 
 
 def test_every_released_network_has_a_test() -> None:
-    sizes = ("", " fast", " tiny")
+    sizes = ("", " plain", " fast", " tiny")
     bottom_up = {f"compact_bottom_up{size}" for size in sizes}  # too large for this file
     assert set(RELEASE_FORMS) == {*STAGES, *bottom_up}
 
