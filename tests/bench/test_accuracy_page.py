@@ -13,7 +13,7 @@ ROWS = {
     f"{system} {part}": {
         "system": system,
         "peer": system == "peer",
-        "engine": "openvino/bf16",
+        "engine": "openvino/fp32",
         "set": part,
         "figures": {"AP": ap, "busy ms a picture": 12.4},
     }
