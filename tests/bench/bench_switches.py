@@ -35,7 +35,7 @@ from tests.bench.who_is_who import read_truth
 SYSTEMS = ("bottom_up", "bottom_up_fast", "movenet_multipose_256", "movenet_multipose_384")
 PEER_START_SCORES = (0.15, 0.2, 0.25, 0.3)
 WEAK_SHARE = 0.6
-"""Of the score that starts a track, for poses that continue one: `bottom_up`'s .25 of .42."""
+"""Of the score that starts a track, for poses that continue one: `bottom_up_fast`'s .25 of .42."""
 
 
 @dataclass(frozen=True, slots=True)
