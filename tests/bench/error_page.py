@@ -12,15 +12,8 @@ from tests.bench.marked_page import replaced
 from tests.bench.report import RESULTS
 
 PAGE = DOCS / "evaluation.md"
-MENDED = {
-    "miss": "miss",
-    "swap": "swap",
-    "inversion": "inversion",
-    "jitter": "jitter",
-    "false people": "false_people",
-    "missed people": "missed_people",
-}
-"""Kinds of errors in words, and in the names of figures, in the order in which they are mended."""
+MENDED = ("miss", "swap", "inversion", "jitter", "false people", "missed people")
+"""Kinds of errors in the order in which they are mended."""
 
 Figures = Mapping[str, float]
 Report = Mapping[str, Mapping[str, Figures]]
@@ -57,8 +50,8 @@ def _lines(figures: Figures) -> dict[str, str]:
 def losses(figures: Figures) -> dict[str, float]:
     """What mending each kind adds to AP, one after the other."""
     before, lost = figures["AP"], {}
-    for words, name in MENDED.items():
-        after = figures[f"AP_after_{name}"]
+    for words in MENDED:
+        after = figures[f"AP_after_{words.replace(' ', '_')}"]
         lost[words], before = after - before, after
     return lost
 
