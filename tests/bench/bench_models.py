@@ -57,6 +57,8 @@ PEER_SCORES = {
 TRUTH = "truth+"
 DECISIVE = {"onnx_sha256", "canvases", "crop_padding", "thresholds", "fp32_layers"}
 """What of a manifest changes the people that are found."""
+TRACKERS_OWN = {"thresholds": {"start_score"}}
+"""And what of it does not: the tracker alone reads it."""
 PCK_SET = "lspet"
 TIMES = ("ms a picture", "busy ms a picture")
 
@@ -92,7 +94,8 @@ class Row:
             return None
         names = [name for name in self.system.split("+") if name != TRUTH.strip("+")]
         fields = DECISIVE - ({"fp32_layers"} if self.choice[1] is Precision.FP32 else set())
-        told = [find_model(name).manifest.model_dump_json(include=fields) for name in names]
+        manifests = [find_model(name).manifest for name in names]
+        told = [one.model_dump_json(include=fields, exclude=TRACKERS_OWN) for one in manifests]
         return sha256("".join(told).encode()).hexdigest()[:12]
 
     @property

@@ -1,6 +1,7 @@
 """Rows of the long table: what they are called, what suits what."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,22 @@ def test_a_row_of_other_weights_is_measured_again() -> None:
     assert not is_outdated(measured | {"models": "any", "system": "truth+unshipped"})
     peer = Row("movenet_multipose_256", "openvino/bf16", 1, "clips")
     assert is_known(peer, {peer.key: {}})
+
+
+def test_where_tracks_start_changes_nobody_who_is_found(tmp_path: Path) -> None:
+    def models(**changed: float) -> str | None:
+        artefact = find_model("bottom_up_tiny")
+        thresholds = artefact.manifest.thresholds.model_copy(update=changed)
+        folder = tmp_path / "_".join(("with", *changed)) / artefact.manifest.name
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").symlink_to(artefact.onnx_path)
+        manifest = artefact.manifest.model_copy(update={"thresholds": thresholds})
+        (folder / "manifest.json").write_text(manifest.model_dump_json(), "utf-8")
+        return Row(str(folder), "openvino/bf16", 1, "clips").models
+
+    as_shipped = models()
+    assert models(start_score=0.9) == as_shipped
+    assert models(min_score=0.1) != as_shipped
 
 
 def test_what_ships_is_measured_alone_on_true_boxes_and_behind_whoever_finds_people() -> None:
